@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kdirect/job.h: run a job.
+ *
+ * Order of calls: kd_job_new with a checked configuration and a sink's table, kd_job_run (blocks until the job ends),
+ * kd_job_free.  The library never exits, prints or sets signal handlers; two jobs may run in one process. */
+#ifndef KDIRECT_JOB_H
+#define KDIRECT_JOB_H
+
+#include "kdirect/config.h"
+#include "kdirect/error.h"
+#include "kdirect/log.h"
+#include "kdirect/sink.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kd_job kd_job;
+
+/* A moment of a batch, told from the driver's thread.  entries: all batch partitions of the batch time planned
+ * (KD_JOB_PLANNED), or the one that was committed. */
+typedef enum kd_job_event { KD_JOB_PLANNED, KD_JOB_COMMITTED } kd_job_event;
+typedef void kd_job_observer(void *opaque, kd_job_event event, const kd_batch_partition *entries, size_t n);
+
+typedef struct kd_job_options {
+	kd_logger log;
+	bool until_latest; /* stop when the offsets latest at the start are committed */
+	const char *version; /* of the program, for the instance row; NULL: the library's */
+	kd_job_observer *observer; /* NULL: none */
+	void *observer_opaque;
+} kd_job_options;
+
+/* Where a job stands.  Counters since this start. */
+typedef struct kd_progress {
+	int64_t epoch;
+	int64_t batch_time_ms; /* the last planned */
+	int64_t batches, batch_partitions; /* committed */
+	int64_t records, rows, dropped, gap, bytes;
+	int64_t lag; /* last stable - committed, over all partitions, by the newest offsets known */
+	int64_t blocked; /* records behind an open transaction: high - last stable */
+	int64_t retries, resolves, went_back, here_only; /* unknown outcomes resolved; commits a standby did not confirm */
+	int64_t target; /* until_latest: records still to go; -1: not asked for */
+	int64_t last_commit_ms; /* wall clock of the last commit; 0: none */
+	int32_t partitions;
+	double records_per_second; /* over the last seconds */
+	bool running;
+} kd_progress;
+
+/* config and sink must outlive the job. */
+KD_API kd_code kd_job_new(const kd_config *config, const kd_sink_ops *sink, const kd_job_options *options,
+	kd_job **ret_job, kd_error *err) KD_CHECK;
+
+/* Runs until stopped (KD_OK: by kd_job_stop or until_latest) or until it cannot go on: KD_EFENCED when a newer
+ * instance took over; action RETRY in err when a fault that may heal outlived retry_timeout_ms. */
+KD_API kd_code kd_job_run(kd_job *job, kd_error *err) KD_CHECK;
+
+/* Asks the job to end: what is planned and not yet begun is left for the next start.  Any thread; safe in a signal
+ * handler; returns at once. */
+KD_API void kd_job_stop(kd_job *job);
+
+/* A snapshot; any thread. */
+KD_API void kd_job_progress(kd_job *job, kd_progress *ret_progress);
+
+/* Accepts NULL.  Not while kd_job_run is in it. */
+KD_API void kd_job_free(kd_job *job);
+
+/* The job's exit code as DESIGN's command line has it: 0 ok, 1 needs a person, 2 configuration, 3 fenced,
+ * 4 gave up on a fault that may heal. */
+KD_API int kd_exit_code(kd_code code, const kd_error *err);
+
+/* Plan once, for `kdirect plan`: what the next batch would be and why each range is capped; changes nothing. */
+typedef enum kd_cap {
+	KD_CAP_NONE,      /* up to the last stable offset */
+	KD_CAP_RATE,      /* max_rate_per_partition */
+	KD_CAP_BACKPRESSURE,
+	KD_CAP_RECORDS,   /* max_records_per_batch */
+	KD_CAP_OPEN_TXN   /* an open transaction holds the last stable offset */
+} kd_cap;
+KD_API const char *kd_cap_name(kd_cap cap);
+
+KD_API const char *kd_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
