@@ -1,0 +1,226 @@
+# kdirect: one Makefile for the whole tree, run from the top.  "make help" lists the targets.
+# Yours to set: CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR.
+# Options: SAN=address|undefined|address,undefined|thread, FAULTS=1 (named fault points), WERROR=1, V=1.
+# Every combination builds in a folder of its own under build/, so that switching back costs nothing.
+
+VERSION    := 0.1.0
+SOVERSION  := 0
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCDIR     ?= $(PREFIX)/include
+CFLAGS     ?= -O2 -g
+CXXFLAGS   ?= -O2 -g
+INSTALL    ?= install
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC         := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX        := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),$(subst gcc,g++,$(CC)))
+endif
+SAN        ?=
+FAULTS     ?=
+
+comma      := ,
+BUILD      := build/$(subst $(comma),+,$(or $(SAN),plain))$(if $(FAULTS),-faults)$(if $(findstring clang,$(CC)),-clang)
+Q          := $(if $(V),,@)
+say         = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
+
+# These goals install what is missing, or need nothing: the libraries are only looked for by the others.
+BARE_GOALS := demo test deps help clean
+ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
+LIB_PKGS   := rdkafka jansson
+SINK_PKGS  := libpq sqlite3 simdjson
+ifneq ($(shell $(PKG_CONFIG) --exists $(LIB_PKGS) $(SINK_PKGS) && echo yes),yes)
+$(error $(LIB_PKGS) or $(SINK_PKGS) not found by $(PKG_CONFIG); "make deps" installs them)
+endif
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIB_PKGS) $(SINK_PKGS))
+LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIB_PKGS))
+SINK_LIBS  := $(shell $(PKG_CONFIG) --libs $(SINK_PKGS))
+# The allocator is the largest single lever on the fetch side, so the program takes mimalloc where there is one.
+# It reaches librdkafka because it replaces malloc for the whole process; sanitizers bring an allocator of their own.
+MALLOC     := $(if $(SAN),,$(shell echo 'int main(void){return 0;}' | \
+              $(CC) -x c - -lmimalloc -o /dev/null 2>/dev/null && echo -Wl,--no-as-needed -lmimalloc -Wl,--as-needed))
+endif
+
+KD_CPP     := -Ilib/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
+KD_WARN    := -Wall -Wextra -Wshadow -Wformat=2 $(if $(WERROR),-Werror)
+KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+              -fno-omit-frame-pointer)
+KD_C       := -std=gnu11 $(KD_WARN) -Wstrict-prototypes -Wmissing-prototypes $(KD_GEN)
+KD_CXX     := -std=c++17 $(KD_WARN) $(KD_GEN)
+KD_LD      := -pthread $(if $(SAN),-fsanitize=$(SAN))
+
+# What is built: a new source file in the right folder is all it takes.
+LIB_SRC    := $(wildcard lib/*.c)
+SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c sinks/*/*.cc)
+TOOL_SRC   := $(wildcard tools/*.c)
+CONN_SRC   := $(wildcard connectors/*.c)
+SUPP_SRC   := $(wildcard tests/support/*.c)
+SUITES     := unit mock conformance pg kafka cli crash
+TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
+# Files of a suite that are not test_*.c are shared by its programs.
+SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
+RACE_SRC   := $(wildcard tests/race/race_*.c)
+BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
+HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h)
+ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
+              $(BENCH_SRC)
+obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
+
+LIB_A      := $(BUILD)/libkdirect.a
+SINK_A     := $(BUILD)/libkdsinks.a
+SUPP_A     := $(BUILD)/libkdtest.a
+LIB_SO     := $(BUILD)/libkdirect.so.$(SOVERSION)
+SINK_SO    := $(BUILD)/libkdsinks.so.$(SOVERSION)
+TOOL       := $(if $(TOOL_SRC),$(BUILD)/bin/kdirect)
+CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
+TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
+PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%)
+suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
+
+##@ Build
+all: $(LIB_A) $(SINK_A) $(LIB_SO) $(SINK_SO) $(TOOL) $(CONNS) ## the libraries, kdirect and the connectors
+program: $(TOOL) ## kdirect alone
+tests: all $(TESTS) ## every test program, without running it
+deps: ## install what the build and all tests need (apt-get)
+	@tests/support/deps.sh test
+
+$(BUILD)/tests/%.o: KD_CPP += -iquote . -iquote lib -iquote tests/support
+$(BUILD)/%.o: %.c $(BUILD)/.flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/%.o: %.cc $(BUILD)/.flags
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(KD_CPP) $(CPPFLAGS) $(KD_CXX) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+# Rebuild everything when a compiler or a flag changes, and only then.
+$(BUILD)/.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CXX) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS) $(KD_CXX) $(CXXFLAGS)' >$@.new; \
+	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# Link again when a source comes or goes: a wildcard alone does not notice a removal.
+$(BUILD)/.sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(sort $(filter-out $(TEST_SRC) $(RACE_SRC) $(BENCH_SRC),$(ALL_SRC))) $(LDFLAGS) $(MALLOC)' >$@.new; \
+	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(LIB_A) $(LIB_SO): $(call obj,$(LIB_SRC))
+$(SINK_A) $(SINK_SO): $(call obj,$(SINK_SRC))
+$(SINK_SO): $(LIB_SO)
+$(SUPP_A): $(call obj,$(SUPP_SRC))
+$(LIB_A) $(SINK_A) $(SUPP_A) $(LIB_SO) $(SINK_SO) $(TOOL): $(BUILD)/.sources
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(BUILD)/exports.map: Makefile
+	@mkdir -p $(@D)
+	@echo '{ global: kd_*; local: *; };' >$@
+$(SINK_SO): $(BUILD)/exports.map
+$(SINK_SO): SO_FLAGS = -Wl,--version-script=$(BUILD)/exports.map
+$(SINK_SO): SO_LIBS = $(LIB_SO) $(SINK_LIBS)
+$(LIB_SO) $(SINK_SO):
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -shared $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
+
+# The C++ driver links, because a sink may hold C++; its runtime is wanted only then.
+$(TOOL): $(call obj,$(TOOL_SRC)) $(SINK_A) $(LIB_A)
+$(TOOL) $(CONNS): EXTRA = $(MALLOC)
+$(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(SINK_A) $(LIB_A)
+$(TESTS): EXTRA = -lcriterion
+$(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(SINK_A) $(LIB_A)
+define shared
+$(call suite,$(1)): $(call obj,$(filter tests/$(1)/%,$(SHARED_SRC)))
+endef
+$(foreach s,$(SUITES),$(if $(call suite,$(s)),$(eval $(call shared,$(s)))))
+$(TOOL) $(CONNS) $(TESTS) $(PLAINS):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(SINK_LIBS) $(LIB_LIBS) $(EXTRA)
+
+##@ See it
+demo: ## install what is missing, build, and watch exactly-once survive kill -9
+	@tests/support/deps.sh demo
+	@$(MAKE) --no-print-directory -j$$(nproc) program
+	@build/plain/bin/kdirect demo
+
+##@ Check
+test: ## install what is missing, then everything: all suites, sanitizers, the tree
+	@tests/support/deps.sh test
+	@tests/support/test-all.sh
+# Each suite runs with the servers it needs, started for it and stopped after it.
+check-unit:        ## pure functions, table by table; no server
+check-mock:        ## against librdkafka's in-process brokers; no server
+check-conformance: ## one suite for every transactional sink
+check-pg:          ## against a throw-away PostgreSQL
+check-kafka:       ## against a real Apache Kafka broker and a throw-away PostgreSQL
+check-cli:         ## help, exit codes, golden output
+check-crash:       ## kill at random and at every named fault point, restart, compare
+SERVERS_conformance := pg
+SERVERS_pg          := pg
+SERVERS_kafka       := pg kafka
+SERVERS_cli         := pg kafka
+SERVERS_crash       := pg kafka
+$(foreach s,$(SUITES),$(eval run-$(s): all $(call suite,$(s))))
+$(SUITES:%=run-%): run-%:
+	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh $* '$(SERVERS_$*)' $(filter $(BUILD)/tests/%,$^)
+$(filter-out check-crash,$(SUITES:%=check-%)): check-%: run-%
+check-crash:
+	@$(MAKE) --no-print-directory FAULTS=1 run-crash
+check-race: ## data races under ThreadSanitizer (plain programs: criterion cannot run there)
+	@$(MAKE) --no-print-directory SAN=thread run-race
+run-race: $(RACE_SRC:%.c=$(BUILD)/%)
+	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh race '' $^
+check-tree: check-headers check-exports check-docs ## public headers, exported names, generated pages
+check-headers: ## each public header compiles alone, as C11 and as C++
+	$(Q)CC='$(CC)' CXX='$(CXX)' tests/support/check-headers.sh $(HEADERS)
+check-exports: $(LIB_SO) $(SINK_SO) ## the shared libraries export kd_ names only
+	$(Q)! nm -D --defined-only $^ | awk 'NF == 3 && $$3 !~ /^kd_/ { print "exported:", $$3 }' | grep .
+docs: program ## write the pages that are made from the tables in the program
+	$(Q)tests/support/docs.sh write $(TOOL)
+check-docs: program ## those pages are what the program says
+	$(Q)tests/support/docs.sh check $(TOOL)
+bench: all $(BENCH_SRC:%.c=$(BUILD)/%) ## the figures of the README, measured on this machine
+	$(Q)BUILD='$(BUILD)' tests/support/run-bench.sh $(filter $(BUILD)/tests/%,$^)
+
+##@ Install
+install: all $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc ## copy into $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/kdirect
+	$(if $(TOOL)$(CONNS),$(INSTALL) -m 755 $(TOOL) $(CONNS) $(DESTDIR)$(BINDIR))
+	$(INSTALL) -m 644 $(LIB_A) $(SINK_A) $(DESTDIR)$(LIBDIR)
+	for so in $(LIB_SO) $(SINK_SO); do n=$$(basename $$so .$(SOVERSION)); \
+	  $(INSTALL) -m 644 $$so $(DESTDIR)$(LIBDIR)/$$n.$(VERSION) && \
+	  ln -sf $$n.$(VERSION) $(DESTDIR)$(LIBDIR)/$$n.$(SOVERSION) && \
+	  ln -sf $$n.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$n || exit 1; done
+	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/kdirect
+	$(INSTALL) -m 644 $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+$(BUILD)/kdirect.pc: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' 'Name: kdirect' 'Description: exactly-once delivery from Kafka into transactional sinks' \
+	  'Version: $(VERSION)' 'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
+	  'Libs: -L$(LIBDIR) -lkdirect' 'Libs.private: -pthread' >$@
+$(BUILD)/kdsinks.pc: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' 'Name: kdsinks' 'Description: the sinks of kdirect: PostgreSQL, SQLite, null' \
+	  'Version: $(VERSION)' 'Requires: kdirect' 'Requires.private: $(SINK_PKGS)' 'Cflags: -I$(INCDIR)' \
+	  'Libs: -L$(LIBDIR) -lkdsinks' 'Libs.private: -lstdc++' >$@
+clean: ## remove build/
+	rm -rf build
+
+##@ Help
+help: ## this list
+	@awk -F ':[^#]*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nOptions\n  SAN=address|undefined|thread  FAULTS=1  CC=clang  WERROR=1  V=1  PREFIX=  DESTDIR=\n'
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=run-%) check-race run-race check-tree \
+	check-headers check-exports docs check-docs bench install clean help FORCE
+-include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))
