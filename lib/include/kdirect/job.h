@@ -74,6 +74,7 @@ typedef enum kd_cap {
 	KD_CAP_RATE,      /* max_rate_per_partition */
 	KD_CAP_BACKPRESSURE,
 	KD_CAP_RECORDS,   /* max_records_per_batch */
+	KD_CAP_MEMORY,    /* memory_mb: what can be encoded ahead of the transaction */
 	KD_CAP_OPEN_TXN   /* an open transaction holds the last stable offset */
 } kd_cap;
 KD_API const char *kd_cap_name(kd_cap cap);
