@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config: a configuration's life: made, parsed, overridden, asked.  Judging it is config_check.c's. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_private.h"
+#include "kdirect/types.h"
+
+#define MAX_TEXT_BYTES ((size_t) 16 << 20)
+
+static size_t count_options(const kd_config *config)
+{
+	size_t n;
+
+	kd_config_options(&n);
+	return n + config->n_more;
+}
+
+kd_config *kd_config_new(const kd_option *more, size_t n)
+{
+	kd_config *config = calloc(1, sizeof *config);
+
+	if (!config)
+		return NULL;
+	config->more = more;
+	config->n_more = n;
+	for (size_t i = 0; i < n; i++)
+		assert(more[i].type <= KD_OPT_ENUM); /* a sink's options are scalars */
+	config->values = calloc(count_options(config), sizeof *config->values);
+	if (!config->values) {
+		kd_config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+void kd_config_forget(kd_config *config)
+{
+	for (size_t i = 0; config->values && i < count_options(config); i++) {
+		free(config->values[i].text);
+		config->values[i] = (kd_value){0};
+	}
+	for (size_t i = 0; i < config->n_topics; i++)
+		free(config->topics[i]);
+	for (size_t i = 0; i < config->n_kafka; i++) {
+		free(config->kafka[i].name);
+		free(config->kafka[i].value);
+	}
+	free(config->topics);
+	free(config->kafka);
+	free(config->start_offsets);
+	config->topics = NULL;
+	config->kafka = NULL;
+	config->start_offsets = NULL;
+	config->n_topics = config->n_kafka = config->n_start_offsets = 0;
+	config->start = KD_START_LATEST;
+	config->start_timestamp_ms = 0;
+	config->checked = false;
+}
+
+void kd_config_free(kd_config *config)
+{
+	if (!config)
+		return;
+	kd_config_forget(config);
+	for (size_t i = 0; i < config->n_entries; i++)
+		free(config->entries[i].key);
+	for (size_t i = 0; i < config->n_origins; i++) {
+		free(config->origins[i]->name);
+		free(config->origins[i]->text);
+		free(config->origins[i]);
+	}
+	free(config->entries);
+	free(config->origins);
+	free(config->values);
+	free(config->sink_type);
+	free(config);
+}
+
+/* Keeps a copy of the text; NULL without memory. */
+static kd_origin *add_origin(kd_config *config, const char *name, const char *text, size_t size)
+{
+	kd_origin **origins = realloc(config->origins, (config->n_origins + 1) * sizeof *origins);
+	kd_origin *origin = calloc(1, sizeof *origin);
+
+	if (origins)
+		config->origins = origins;
+	if (origin) {
+		origin->name = strdup(name);
+		origin->text = malloc(size + 1);
+		origin->size = size;
+	}
+	if (!origins || !origin || !origin->name || !origin->text) {
+		if (origin) {
+			free(origin->name);
+			free(origin->text);
+		}
+		free(origin);
+		return NULL;
+	}
+	memcpy(origin->text, text, size);
+	origin->text[size] = 0;
+	return config->origins[config->n_origins++] = origin;
+}
+
+/* What sink.type says now, unexpanded. */
+static void note_sink_type(kd_config *config)
+{
+	for (size_t i = 0; i < config->n_entries; i++) {
+		const kd_entry *entry = &config->entries[i];
+		if (entry->is_repeat || strcmp(entry->key, "sink.type") != 0)
+			continue;
+		json_t *json = kd_config_entry_json(entry);
+		free(config->sink_type);
+		config->sink_type = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
+		json_decref(json);
+	}
+}
+
+/* Reports where jansson stopped.  The text that it quotes is left out: it may be part of a password. */
+static kd_code report_syntax(const kd_origin *origin, const json_error_t *json_err, kd_diagnostic_fn *report,
+	void *opaque, kd_error *err)
+{
+	kd_json_place place = KD_JSON_START;
+	char message[JSON_ERROR_TEXT_LENGTH + 32];
+	const char *quoted = strstr(json_err->text, " near '");
+	size_t at = json_err->position > 0 ? (size_t) json_err->position - 1 : 0;
+
+	snprintf(message, sizeof message, "%s", json_err->text);
+	if (quoted) {
+		size_t token = strlen(quoted) - strlen(" near ''");
+
+		message[quoted - json_err->text] = 0;
+		if (token > 0 && token <= at + 1)
+			at = at + 1 - token;
+	}
+	kd_json_advance(origin->text, origin->size, &place, at);
+	if (report)
+		report(opaque, &(kd_diagnostic){.file = origin->name, .line = place.line, .column = place.column,
+			.message = message});
+	return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not read \"%s\": line %d, column %d: %s", origin->name,
+		place.line, place.column, message);
+}
+
+kd_code kd_config_parse(kd_config *config, const char *text, size_t size, const char *name, kd_diagnostic_fn *report,
+	void *opaque, kd_error *err)
+{
+	json_error_t json_err;
+
+	assert(config->n_origins == 0);
+	if (size > MAX_TEXT_BYTES)
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not read \"%s\": more than 16 MB", name);
+	kd_origin *origin = add_origin(config, name, text, size);
+	if (!origin)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not read \"%s\": no memory", name);
+	json_t *root = json_loadb(origin->text, size, 0, &json_err);
+	if (!root)
+		return report_syntax(origin, &json_err, report, opaque, err);
+	bool is_object = json_is_object(root);
+	json_decref(root);
+	if (!is_object) {
+		snprintf(json_err.text, sizeof json_err.text, "a job is an object: { ... }");
+		json_err.position = 1;
+		return report_syntax(origin, &json_err, report, opaque, err);
+	}
+	kd_code code = kd_config_split(config, origin, 0, "", err);
+	if (!code)
+		note_sink_type(config);
+	return code;
+}
+
+/* Reads the open file to its end.  Returns 0 or an errno; EFBIG past the bound. */
+static int read_all(int fd, kd_buf *text)
+{
+	for (;;) {
+		char *room = kd_buf_reserve(text, 65536);
+		if (!room)
+			return ENOMEM;
+		ssize_t got = read(fd, room, 65536);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno;
+		if (got == 0)
+			return 0;
+		text->size += (size_t) got;
+		if (text->size > MAX_TEXT_BYTES)
+			return EFBIG;
+	}
+}
+
+kd_code kd_config_load(kd_config *config, const char *path, kd_diagnostic_fn *report, void *opaque, kd_error *err)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	const char *name = is_stdin ? "<stdin>" : path;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	kd_buf text = {0};
+	int failed = fd < 0 ? errno : read_all(fd, &text);
+	kd_code code;
+
+	if (fd >= 0 && !is_stdin)
+		close(fd);
+	if (failed)
+		code = kd_error_set(err, KD_ECONFIG, KD_STOP, "could not read \"%s\": %s", name,
+			failed == EFBIG ? "more than 16 MB" : strerror(failed));
+	else
+		code = kd_config_parse(config, text.size ? text.data : "", text.size, name, report, opaque, err);
+	kd_buf_done(&text);
+	return code;
+}
+
+bool kd_config_has_text(kd_config *config)
+{
+	return config->n_origins > 0 || add_origin(config, "--set", "", 0);
+}
+
+kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_error *err)
+{
+	kd_origin *origin = kd_config_has_text(config) ? add_origin(config, "--set", value, strlen(value)) : NULL;
+	kd_code code = KD_OK;
+
+	if (!origin)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
+	origin->is_override = true;
+	size_t first = kd_json_skip_space(origin->text, origin->size, 0);
+	json_t *json = json_loadb(origin->text, origin->size, 0, NULL);
+	bool is_parent = json_is_object(json) && kd_config_is_parent(config, key);
+	json_decref(json);
+	if (is_parent) {
+		char *prefix = NULL;
+		if (asprintf(&prefix, "%s.", key) < 0)
+			return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
+		code = kd_config_split(config, origin, first, prefix, err);
+		free(prefix);
+	} else {
+		kd_json_member whole = {.value_size = origin->size};
+		char *copy = strdup(key);
+		if (!copy || !kd_config_add_entry(config, copy, origin, whole, false))
+			return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
+	}
+	note_sink_type(config);
+	return code;
+}
+
+const char *kd_config_sink_type(const kd_config *config)
+{
+	return config->checked ? kd_config_string(config, "sink.type") : config->sink_type;
+}
+
+/* The value of a key of one of two types. */
+static const kd_value *value_of(const kd_config *config, const char *key)
+{
+	size_t i = 0;
+	const kd_option *option = kd_config_find(config, key, &i);
+
+	assert(config->checked);
+	assert(option && option->type <= KD_OPT_ENUM);
+	return option ? &config->values[i] : NULL;
+}
+
+const char *kd_config_string(const kd_config *config, const char *key)
+{
+	return value_of(config, key)->text;
+}
+
+int64_t kd_config_int(const kd_config *config, const char *key)
+{
+	return value_of(config, key)->number;
+}
+
+bool kd_config_bool(const kd_config *config, const char *key)
+{
+	return value_of(config, key)->number != 0;
+}
+
+bool kd_config_is_set(const kd_config *config, const char *key)
+{
+	for (size_t i = 0; i < config->n_entries; i++)
+		if (strcmp(config->entries[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+size_t kd_config_topic_count(const kd_config *config)
+{
+	return config->n_topics;
+}
+
+const char *kd_config_topic(const kd_config *config, size_t i)
+{
+	assert(i < config->n_topics);
+	return config->topics[i];
+}
+
+size_t kd_config_kafka_count(const kd_config *config)
+{
+	return config->n_kafka;
+}
+
+void kd_config_kafka(const kd_config *config, size_t i, const char **ret_name, const char **ret_value)
+{
+	assert(i < config->n_kafka);
+	*ret_name = config->kafka[i].name;
+	*ret_value = config->kafka[i].value;
+}
+
+kd_start_kind kd_config_start(const kd_config *config)
+{
+	return config->start;
+}
+
+int64_t kd_config_start_timestamp_ms(const kd_config *config)
+{
+	return config->start_timestamp_ms;
+}
+
+int64_t kd_config_start_offset(const kd_config *config, const char *topic, int32_t partition)
+{
+	kd_start_offset key = {.topic = topic, .partition = partition};
+	const kd_start_offset *found = NULL;
+
+	if (config->n_start_offsets)
+		found = bsearch(&key, config->start_offsets, config->n_start_offsets, sizeof key, kd_config_compare_start);
+	return found ? found->offset : -1;
+}
