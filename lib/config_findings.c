@@ -27,7 +27,8 @@ static void tame(char *message)
 			*c = '?';
 }
 
-static void add(kd_findings *findings, kd_finding finding, const char *format, va_list args)
+static void KD_PRINTF(3, 0)
+	add(kd_findings *findings, kd_finding finding, const char *format, va_list args)
 {
 	if (findings->n == findings->capacity) {
 		size_t capacity = findings->capacity ? 2 * findings->capacity : 16;
