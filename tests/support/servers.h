@@ -6,6 +6,8 @@
 #ifndef KT_SERVERS_H
 #define KT_SERVERS_H
 
+#include <stdlib.h>
+
 /* Runs "$KD_TEST_SUPPORT/SCRIPT VERB DIR ARGS..." (the last argument is NULL) and fails the test where it fails.
  * Returns the first line that it printed; the caller frees it. */
 char *kt_server(const char *script, const char *verb, const char *dir, ...) __attribute__((sentinel));
