@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/servers.sh"
 
 pom=$here/kafka-pom.xml
-cache=${KDIRECT_CACHE:-$HOME/.cache/kdirect}
+cache=${KDIRECT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kdirect}
 jars=$cache/kafka-$(cksum <"$pom" | cut -d' ' -f1)
 
 # Into a folder of another name first, so that an interrupted fetch is never taken for a complete one.
