@@ -76,6 +76,13 @@ void kd_properties_set_config(kd_properties *properties, const kd_config *config
 	}
 }
 
+void kd_properties_merge(kd_properties *properties, const kd_properties *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		set(properties, from->rows[i].name, from->rows[i].value, from->rows[i].optional);
+	properties->out_of_memory |= from->out_of_memory;
+}
+
 void kd_properties_unset(kd_properties *properties, const char *name)
 {
 	kd_kafka_property *row = find(properties, name);

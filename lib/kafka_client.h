@@ -30,6 +30,8 @@ void kd_properties_set_optional(kd_properties *properties, const char *name, con
 void kd_properties_set_arrays(kd_properties *properties, const char *const *names, const char *const *values, size_t n);
 /* A job's kafka.* keys. */
 void kd_properties_set_config(kd_properties *properties, const kd_config *config);
+/* Sets all of `from`. */
+void kd_properties_merge(kd_properties *properties, const kd_properties *from);
 void kd_properties_unset(kd_properties *properties, const char *name);
 /* NULL: not set. */
 const char *kd_properties_get(const kd_properties *properties, const char *name);

@@ -76,20 +76,13 @@ static void set_fetch_max(kd_properties *properties, int64_t fetch_bytes)
 	kd_properties_set_int(properties, "fetch.max.bytes", fetch_bytes);
 }
 
-static void merge(kd_properties *into, const kd_properties *user)
-{
-	for (size_t i = 0; i < user->n; i++)
-		kd_properties_set(into, user->rows[i].name, user->rows[i].value);
-	into->out_of_memory |= user->out_of_memory;
-}
-
 static kd_code open_client(const kd_properties *user, const char *group, const kd_logger *log, size_t n_partitions,
 	kd_client **ret_client, kd_error *err)
 {
 	const kd_reader_limits limits = kd_reader_limits_for(n_partitions);
 	kd_properties properties = {0};
 	set_defaults(&properties, group, &limits);
-	merge(&properties, user);
+	kd_properties_merge(&properties, user);
 	set_fixed(&properties);
 	set_fetch_max(&properties, limits.fetch_bytes);
 	const kd_code code = kd_client_open(&properties, log, ret_client, err);
