@@ -139,3 +139,12 @@ kd_code kd_ledger_begin(const kd_ledger *ledger, const kd_batch_partition *entry
 		" reads as ours to commit, but cannot be moved", entry->topic, entry->partition, entry->range.from,
 		entry->range.until, entry->batch_time_ms);
 }
+
+kd_code kd_ledger_verify_row(const kd_ledger *ledger, const kd_batch_partition *entry, const kd_reread *row,
+	kd_error *err)
+{
+	kd_verdict verdict = kd_ledger_judge(KD_REREAD_DATA, &ledger->me, entry, row);
+	if (verdict != KD_VERDICT_FENCED && verdict != KD_VERDICT_WENT_BACK)
+		return KD_OK;
+	return explain(verdict, KD_REREAD_DATA, &ledger->me, entry, row, err);
+}

@@ -46,6 +46,11 @@ kd_code kd_ledger_plan(const kd_ledger *ledger, const kd_batch_partition *entrie
 /* The same for a withdrawal. */
 kd_code kd_ledger_withdraw(const kd_ledger *ledger, const kd_batch_partition *entry, kd_error *err) KD_CHECK;
 
+/* An idle owner's look at one segment: is it still mine, at the position in my memory (entry->range.from)?  A position
+ * above it is a commit that memory has yet to hear of. */
+kd_code kd_ledger_verify_row(const kd_ledger *ledger, const kd_batch_partition *entry, const kd_reread *row,
+	kd_error *err) KD_CHECK;
+
 /* Opens the data transaction of a batch partition.  *ret_done: it was committed before, nothing is open. */
 kd_code kd_ledger_begin(const kd_ledger *ledger, const kd_batch_partition *entry, bool *ret_done, kd_error *err)
 	KD_CHECK;

@@ -8,6 +8,7 @@
 
 #include "kdirect/config.h"
 #include "kdirect/error.h"
+#include "kdirect/kafka.h"
 #include "kdirect/log.h"
 #include "kdirect/sink.h"
 
@@ -64,11 +65,17 @@ KD_API void kd_job_progress(kd_job *job, kd_progress *ret_progress);
 /* Accepts NULL.  Not while kd_job_run is in it. */
 KD_API void kd_job_free(kd_job *job);
 
+/* The way out of a bad record: takes the job over, lands the partition's planned ranges up to range.until with `range`
+ * recorded as a gap, and ends.  range.from must not be committed yet.  KD_ECONFIG where the range makes no sense.
+ * Blocks; the caller has made sure that no instance lives. */
+KD_API kd_code kd_job_skip(const kd_config *config, const kd_sink_ops *sink, const kd_job_options *options,
+	const char *topic, int32_t partition, kd_range range, const char *reason, const char *who, kd_error *err) KD_CHECK;
+
 /* The job's exit code as DESIGN's command line has it: 0 ok, 1 needs a person, 2 configuration, 3 fenced,
  * 4 gave up on a fault that may heal. */
 KD_API int kd_exit_code(kd_code code, const kd_error *err);
 
-/* Plan once, for `kdirect plan`: what the next batch would be and why each range is capped; changes nothing. */
+/* Why a planned range ends where it does. */
 typedef enum kd_cap {
 	KD_CAP_NONE,      /* up to the last stable offset */
 	KD_CAP_RATE,      /* max_rate_per_partition */
@@ -78,6 +85,22 @@ typedef enum kd_cap {
 	KD_CAP_OPEN_TXN   /* an open transaction holds the last stable offset */
 } kd_cap;
 KD_API const char *kd_cap_name(kd_cap cap);
+
+/* What the next batch would be, for one partition. */
+typedef struct kd_plan_row {
+	const char *topic; /* the configuration's string */
+	int32_t partition;
+	int32_t partition_index; /* -1: not in the ledger yet */
+	kd_range range;    /* from == until: nothing */
+	kd_cap cap;
+	int64_t end, high; /* last stable offset (what plans may reach) and high watermark */
+	int64_t committed_until, planned_until; /* -1: not in the ledger yet */
+} kd_plan_row;
+
+/* Computes the next batch from the ledger and Kafka as they are now, changing nothing.  session: of `sink`, read only.
+ * The caller frees *ret_rows. */
+KD_API kd_code kd_plan_preview(const kd_config *config, const kd_sink_ops *sink, void *session, kd_kafka *kafka,
+	kd_plan_row **ret_rows, size_t *ret_n, kd_error *err) KD_CHECK;
 
 KD_API const char *kd_version(void);
 

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: Apache-2.0
+// steady: the driver's loop: clock -> planner -> ledger -> hand-out, and what comes back from the workers.
+//
+// A batch is planned at every tick while there is news, and back to back while a plan was cut short by a limit; at most
+// two batches per partition are planned and not committed: the running one and one ahead.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "job_private.h"
+#include "kdirect/fault.h"
+
+#define MOST_OPEN_BATCHES 2
+#define LOOK_MS 5000     /* new partitions, log starts, high watermarks */
+#define VERIFY_MS 5000   /* an idle owner notices a restored database */
+#define PRUNE_MS 3600000
+#define MIRROR_MS 1000
+#define BYTES_A_RECORD_AT_FIRST 256
+
+/* ---- what comes back ---- */
+
+static kd_part *part_of(kd_job *job, int32_t partition_index)
+{
+	for (size_t i = 0; i < job->n_parts; i++)
+		if (job->parts[i].partition_index == partition_index)
+			return &job->parts[i];
+	return NULL;
+}
+
+kd_open_batch *kd_job_open_batch(kd_job *job, int64_t batch_time_ms)
+{
+	for (size_t i = 0; i < job->n_batches; i++)
+		if (job->batches[i].batch_time_ms == batch_time_ms)
+			return &job->batches[i];
+	kd_open_batch *batches = realloc(job->batches, (job->n_batches + 1) * sizeof *batches);
+	if (!batches)
+		return NULL;
+	job->batches = batches;
+	batches[job->n_batches] = (kd_open_batch) {.batch_time_ms = batch_time_ms,
+		.planned_mono_ms = kd_clock_mono_ms()};
+	return &batches[job->n_batches++];
+}
+
+/* The whole batch is committed: the back-pressure learns from it. */
+static void close_batch(kd_job *job, kd_open_batch *batch, int64_t now_ms)
+{
+	int64_t began_ms = batch->planned_mono_ms > job->last_batch_done_ms ? batch->planned_mono_ms :
+		job->last_batch_done_ms;
+	kd_rate_update(&job->rate, now_ms, batch->records, now_ms - began_ms, began_ms - batch->planned_mono_ms,
+		job->settings.interval_ms);
+	job->last_batch_done_ms = now_ms;
+	kd_log(&job->options.log, KD_LOG_DEBUG, batch->batch_time_ms, "batch committed: %" PRId64 " offsets in %" PRId64
+		" ms", batch->records, now_ms - batch->planned_mono_ms);
+	pthread_mutex_lock(&job->lock);
+	job->progress.batches++;
+	pthread_mutex_unlock(&job->lock);
+	*batch = job->batches[--job->n_batches];
+}
+
+static void count_task(kd_job *job, const kd_task *task, kd_durability durability)
+{
+	const kd_batch_result *r = &task->result;
+	kd_progress *p = &job->progress;
+	pthread_mutex_lock(&job->lock);
+	p->batch_partitions++;
+	p->records += r->records;
+	p->rows += r->rows;
+	p->dropped += r->dropped;
+	for (size_t i = 0; i < r->n_gaps; i++)
+		p->gap += r->gaps[i].range.until - r->gaps[i].range.from;
+	p->here_only += durability == KD_DURABLE_HERE_ONLY;
+	p->last_commit_ms = kd_clock_wall_ms();
+	pthread_mutex_unlock(&job->lock);
+}
+
+static void settle(kd_job *job, const kd_task *task)
+{
+	kd_part *part = part_of(job, task->id.partition_index);
+	if (!part)
+		return;
+	part->committed_until = task->id.range.until;
+	part->open_batches--;
+	if (task->result.witness.offset >= 0)
+		part->witness = task->result.witness;
+	job->restarts = 0;
+	if (job->options.observer)
+		job->options.observer(job->options.observer_opaque, KD_JOB_COMMITTED, &task->id, 1);
+	if (job->mirror && task->durability == KD_DURABLE)
+		kd_mirror_note(job->mirror, part->topic, part->partition, part->committed_until);
+	kd_open_batch *batch = kd_job_open_batch(job, task->id.batch_time_ms);
+	if (batch && --batch->open == 0)
+		close_batch(job, batch, task->done_mono_ms);
+}
+
+void kd_job_drain_done(kd_job *job)
+{
+	pthread_mutex_lock(&job->lock);
+	kd_task *newest_first = job->done;
+	job->done = NULL;
+	pthread_mutex_unlock(&job->lock);
+	kd_task *tasks = NULL;
+	while (newest_first) {
+		kd_task *task = newest_first;
+		newest_first = task->next;
+		task->next = tasks;
+		tasks = task;
+	}
+	while (tasks) {
+		kd_task *task = tasks;
+		tasks = task->next;
+		count_task(job, task, task->durability);
+		settle(job, task);
+		kd_task_free(task);
+	}
+}
+
+/* ---- planning ---- */
+
+static int64_t backpressure_records(const kd_job *job)
+{
+	if (!job->settings.backpressure || !job->rate.started)
+		return KD_UNLIMITED;
+	int64_t records = (int64_t) (job->rate.rate * (double) job->settings.interval_ms / 1000.0);
+	return records < 1 ? 1 : records;
+}
+
+/* How many records a batch may have so that two of them can be encoded ahead.  A guess from the rows so far, good
+ * enough: a range that turns out larger is landed while it is read. */
+static int64_t memory_records(const kd_job *job)
+{
+	double most = 0;
+	for (size_t i = 0; i < job->n_workers; i++) {
+		kd_worker_counters counters;
+		kd_worker_counters_get(job->workers[i], &counters);
+		most = counters.bytes_per_record > most ? counters.bytes_per_record : most;
+	}
+	double size = most > 0 ? most : BYTES_A_RECORD_AT_FIRST;
+	int64_t records = (int64_t) ((double) job->settings.budget_bytes / 2 / size);
+	return records < 1 ? 1 : records;
+}
+
+static bool has_news(const kd_part *part)
+{
+	return part->end > part->planned_until;
+}
+
+/* Limits are meant for all partitions that have news; those that are full already use theirs up. */
+static int64_t share_of(int64_t records, size_t with_room, size_t with_news)
+{
+	if (records == KD_UNLIMITED || with_room == with_news)
+		return records;
+	int64_t share = (int64_t) ((double) records * (double) with_room / (double) with_news);
+	return share < 1 ? 1 : share;
+}
+
+static kd_code plan_ranges(kd_job *job, kd_planner_partition *ranges, int64_t *ret_total, kd_error *err)
+{
+	size_t with_news = 0, with_room = 0;
+	for (size_t i = 0; i < job->n_parts; i++) {
+		const kd_part *part = &job->parts[i];
+		bool full = part->open_batches >= MOST_OPEN_BATCHES;
+		ranges[i] = (kd_planner_partition) {.from = part->planned_until, .end = part->end, .high = part->high,
+			.full = full};
+		with_news += has_news(part) || full;
+		with_room += has_news(part) && !full;
+	}
+	const kd_settings *s = &job->settings;
+	kd_planner_limits limits = {
+		.records_per_partition = kd_planner_rate_records(s->max_rate, s->interval_ms),
+		.backpressure = backpressure_records(job),
+		.records = share_of(s->max_records, with_room, with_news),
+		.memory_records = share_of(memory_records(job), with_room, with_news)};
+	*ret_total = kd_planner_plan(ranges, job->n_parts, &limits, job->turn);
+	if (*ret_total < 0)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
+	return KD_OK;
+}
+
+static kd_code make_durable(kd_job *job, const kd_batch_partition *entries, size_t n, kd_error *err)
+{
+	for (;;) {
+		kd_code code = kd_job_ensure_session(job, err);
+		if (code == KD_OK)
+			code = kd_ledger_plan(&job->ledger, entries, n, err);
+		if (code == KD_OK) {
+			kd_retry_reset(&job->retry);
+			return KD_OK;
+		}
+		if (!kd_job_try_again(job, job->settings.retry_timeout_ms, err))
+			return err->code;
+	}
+}
+
+static size_t list_entries(const kd_job *job, const kd_planner_partition *ranges, int64_t batch_time_ms,
+	kd_batch_partition *entries)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < job->n_parts; i++) {
+		const kd_part *part = &job->parts[i];
+		if (ranges[i].until > ranges[i].from)
+			entries[n++] = (kd_batch_partition) {.job = job->settings.name, .topic = part->topic,
+				.partition = part->partition, .partition_index = part->partition_index, .segment = part->segment,
+				.batch_time_ms = batch_time_ms, .range = {ranges[i].from, ranges[i].until}};
+	}
+	return n;
+}
+
+static kd_code hand_out(kd_job *job, const kd_planner_partition *ranges, int64_t batch_time_ms, kd_error *err)
+{
+	kd_code code = KD_OK;
+	for (size_t i = 0; code == KD_OK && i < job->n_parts; i++) {
+		kd_part *part = &job->parts[i];
+		if (ranges[i].until <= ranges[i].from)
+			continue;
+		part->planned_until = ranges[i].until;
+		part->last_batch_time_ms = batch_time_ms;
+		code = kd_job_give_task(job, part, batch_time_ms, (kd_range) {ranges[i].from, ranges[i].until}, err);
+	}
+	return code;
+}
+
+static int64_t batch_time_for(const kd_job *job, const kd_planner_partition *ranges)
+{
+	int64_t last_ms = 0;
+	for (size_t i = 0; i < job->n_parts; i++)
+		if (ranges[i].until > ranges[i].from && job->parts[i].last_batch_time_ms > last_ms)
+			last_ms = job->parts[i].last_batch_time_ms;
+	return kd_clock_batch_time_ms(kd_clock_wall_ms(), last_ms);
+}
+
+kd_code kd_job_plan_batch(kd_job *job, const kd_planner_partition *ranges, kd_error *err)
+{
+	int64_t batch_time_ms = batch_time_for(job, ranges);
+	kd_batch_partition *entries = calloc(job->n_parts, sizeof *entries);
+	if (!entries)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
+	size_t n = list_entries(job, ranges, batch_time_ms, entries);
+	KD_FAULT("plan.before_durable");
+	kd_code code = make_durable(job, entries, n, err);
+	KD_FAULT("plan.after_durable");
+	if (code == KD_OK) {
+		pthread_mutex_lock(&job->lock);
+		job->progress.batch_time_ms = batch_time_ms;
+		pthread_mutex_unlock(&job->lock);
+		if (job->options.observer)
+			job->options.observer(job->options.observer_opaque, KD_JOB_PLANNED, entries, n);
+		code = hand_out(job, ranges, batch_time_ms, err);
+	}
+	free(entries);
+	return code;
+}
+
+/* Was the plan cut short by a limit that more planning at once can make up for? */
+static bool more_waits(const kd_job *job, const kd_planner_partition *ranges)
+{
+	for (size_t i = 0; i < job->n_parts; i++)
+		if (ranges[i].cap == KD_CAP_RECORDS || ranges[i].cap == KD_CAP_MEMORY || (ranges[i].full && has_news(&job->parts[i])))
+			return true;
+	return false;
+}
+
+static kd_code plan(kd_job *job, kd_error *err)
+{
+	kd_planner_partition *ranges = calloc(job->n_parts ? job->n_parts : 1, sizeof *ranges);
+	if (!ranges)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
+	KD_FAULT("plan.before_offsets");
+	int64_t total = 0;
+	kd_code code = kd_job_read_ends(job, err);
+	if (code == KD_OK)
+		code = plan_ranges(job, ranges, &total, err);
+	if (code == KD_OK && total > 0) {
+		code = kd_job_plan_batch(job, ranges, err);
+		job->turn++;
+	}
+	job->backlog = code == KD_OK && more_waits(job, ranges);
+	free(ranges);
+	return code;
+}
+
+/* Is there room for half of those that have news?  Then planning back to back is worth a transaction. */
+static bool room_for_more(const kd_job *job)
+{
+	size_t news = 0, room = 0;
+	for (size_t i = 0; i < job->n_parts; i++) {
+		news += has_news(&job->parts[i]);
+		room += has_news(&job->parts[i]) && job->parts[i].open_batches < MOST_OPEN_BATCHES;
+	}
+	return room > 0 && room * 2 >= news;
+}
+
+/* ---- now and then ---- */
+
+/* The database may have gone back in time, or be somebody else's, while nothing was written. */
+static kd_code verify(kd_job *job, kd_error *err)
+{
+	size_t n = 0;
+	kd_segment *rows = calloc(job->n_parts ? job->n_parts : 1, sizeof *rows);
+	if (!rows)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to verify");
+	kd_code code = kd_job_ensure_session(job, err);
+	if (code == KD_OK)
+		code = job->ops->verify(job->ledger.session, job->settings.name, rows, job->n_parts, &n, err);
+	for (size_t i = 0; code == KD_OK && i < job->n_parts; i++) {
+		const kd_part *part = &job->parts[i];
+		kd_reread row = {.batch = KD_BATCH_COMMITTED};
+		for (size_t k = 0; k < n && k < job->n_parts; k++)
+			if (rows[k].partition_index == part->partition_index)
+				row = (kd_reread) {.found = true, .owner = rows[k].owner, .position = rows[k].committed_until,
+					.batch = rows[k].planned_until >= part->planned_until ? KD_BATCH_COMMITTED : KD_BATCH_ABSENT};
+		kd_batch_partition entry = {.job = job->settings.name, .topic = part->topic, .partition = part->partition,
+			.partition_index = part->partition_index, .range = {part->committed_until, part->planned_until}};
+		code = kd_ledger_verify_row(&job->ledger, &entry, &row, err);
+	}
+	free(rows);
+	return code;
+}
+
+static kd_code prune(kd_job *job, kd_error *err)
+{
+	bool more = true;
+	int64_t removed = 0;
+	kd_code code = KD_OK;
+	while (code == KD_OK && more && !atomic_load(&job->stop)) {
+		int64_t n = 0;
+		code = kd_job_ensure_session(job, err);
+		if (code == KD_OK)
+			code = job->ops->prune(job->ledger.session, &job->ledger.me, job->settings.name, job->settings.keep_days, &n,
+				&more, err);
+		removed += n;
+	}
+	if (removed)
+		kd_log(&job->options.log, KD_LOG_INFO, 0, "pruned %" PRId64 " batch partitions older than %" PRId64 " days",
+			removed, job->settings.keep_days);
+	return code;
+}
+
+static kd_code look(kd_job *job, kd_error *err)
+{
+	kd_code code = kd_job_find_partitions(job, NULL, 0, err);
+	if (code == KD_OK)
+		code = kd_job_look_at_logs(job, err);
+	return code;
+}
+
+static kd_code when_due(kd_job *job, int64_t *next_ms, int64_t every_ms, kd_code (*action)(kd_job *, kd_error *),
+	kd_error *err)
+{
+	int64_t now_ms = kd_clock_mono_ms();
+	if (now_ms < *next_ms)
+		return KD_OK;
+	*next_ms = now_ms + every_ms;
+	return action(job, err);
+}
+
+static kd_code tick(kd_job *job, kd_error *err)
+{
+	int64_t now_ms = kd_clock_mono_ms();
+	bool due = now_ms >= job->next_tick_ms;
+	if (!due && !(job->backlog && room_for_more(job)))
+		return KD_OK;
+	if (due)
+		job->next_tick_ms = now_ms + job->settings.interval_ms;
+	return job->skip ? KD_OK : plan(job, err);
+}
+
+static void mirror(kd_job *job)
+{
+	int64_t now_ms = kd_clock_mono_ms();
+	if (!job->mirror || now_ms < job->next_mirror_ms)
+		return;
+	job->next_mirror_ms = now_ms + MIRROR_MS;
+	kd_mirror_send(job->mirror, false);
+}
+
+static bool is_idle(const kd_job *job)
+{
+	return job->n_batches == 0;
+}
+
+static kd_code round_of_work(kd_job *job, kd_error *err)
+{
+	kd_code code = tick(job, err);
+	if (code == KD_OK)
+		code = when_due(job, &job->next_look_ms, LOOK_MS, look, err);
+	if (code == KD_OK && is_idle(job))
+		code = when_due(job, &job->next_verify_ms, VERIFY_MS, verify, err);
+	if (code == KD_OK)
+		code = when_due(job, &job->next_prune_ms, PRUNE_MS, prune, err);
+	mirror(job);
+	return code;
+}
+
+/* ---- the end ---- */
+
+static void set_goals(kd_job *job)
+{
+	for (size_t i = 0; i < job->n_parts; i++)
+		job->parts[i].goal = job->options.until_latest ? job->parts[i].end : -1;
+	job->goals_set = true;
+}
+
+static void tell_progress(kd_job *job)
+{
+	int64_t lag = 0, blocked = 0, target = 0;
+	bool ends_known = true;
+	for (size_t i = 0; i < job->n_parts; i++) {
+		const kd_part *p = &job->parts[i];
+		lag += p->end > p->committed_until ? p->end - p->committed_until : 0;
+		blocked += p->end >= 0 && p->high > p->end ? p->high - p->end : 0;
+		target += p->goal > p->committed_until ? p->goal - p->committed_until : 0;
+		ends_known &= p->end >= 0;
+	}
+	kd_worker_counters sum = job->gone;
+	for (size_t i = 0; i < job->n_workers; i++) {
+		kd_worker_counters counters;
+		kd_worker_counters_get(job->workers[i], &counters);
+		sum.bytes += counters.bytes;
+		sum.resolves += counters.resolves;
+	}
+	pthread_mutex_lock(&job->lock);
+	job->progress.lag = lag;
+	job->progress.blocked = blocked;
+	job->progress.target = job->options.until_latest && ends_known ? target : -1;
+	job->progress.bytes = sum.bytes;
+	job->progress.resolves = sum.resolves;
+	job->progress.partitions = (int32_t) job->n_parts;
+	pthread_mutex_unlock(&job->lock);
+}
+
+static bool goals_reached(const kd_job *job)
+{
+	if (job->skip)
+		return kd_job_skip_done(job);
+	if (!job->options.until_latest || !job->goals_set)
+		return false;
+	for (size_t i = 0; i < job->n_parts; i++)
+		if (job->parts[i].goal < 0 || job->parts[i].committed_until < job->parts[i].goal)
+			return false;
+	return true;
+}
+
+static int64_t time_to_next(const kd_job *job)
+{
+	int64_t next_ms = job->next_tick_ms;
+	if (job->next_look_ms < next_ms)
+		next_ms = job->next_look_ms;
+	if (is_idle(job) && job->next_verify_ms < next_ms)
+		next_ms = job->next_verify_ms;
+	int64_t left_ms = next_ms - kd_clock_mono_ms();
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static kd_code failure_of_worker(kd_job *job, kd_error *err)
+{
+	pthread_mutex_lock(&job->lock);
+	kd_error failure = job->failure;
+	int32_t index = job->failed_index;
+	job->failure = (kd_error) {0};
+	pthread_mutex_unlock(&job->lock);
+	if (failure.code == KD_OK)
+		return KD_OK;
+	kd_part *part = part_of(job, index);
+	if (failure.code == KD_ELOSS && part && job->settings.record_loss && job->restarts == 0) {
+		job->accused.topic = part->topic;
+		job->accused.partition = part->partition;
+		snprintf(job->accused.what, sizeof job->accused.what, "%.200s", failure.message);
+		failure.code = KD_EWENTBACK;
+	}
+	if (err)
+		*err = failure;
+	return failure.code;
+}
+
+/* What may heal is waited for; everything else ends the loop. */
+static kd_code outlast(kd_job *job, kd_code code, kd_error *err)
+{
+	if (code == KD_OK) {
+		kd_retry_reset(&job->retry);
+		return KD_OK;
+	}
+	return kd_job_try_again(job, job->settings.retry_timeout_ms, err) ? KD_OK : code;
+}
+
+kd_code kd_job_steady(kd_job *job, kd_error *err)
+{
+	kd_code code = job->skip ? kd_job_plan_skip(job, err) : KD_OK;
+	int64_t now_ms = kd_clock_mono_ms();
+	job->next_tick_ms = now_ms;
+	job->next_look_ms = now_ms + LOOK_MS;
+	job->next_verify_ms = now_ms + VERIFY_MS;
+	job->next_prune_ms = job->next_prune_ms ? job->next_prune_ms : now_ms;
+	job->backlog = false;
+	while (code == KD_OK && !atomic_load(&job->stop)) {
+		code = outlast(job, round_of_work(job, err), err);
+		if (code == KD_OK && !job->goals_set && job->n_parts && job->parts[0].end >= 0)
+			set_goals(job);
+		kd_job_drain_done(job);
+		tell_progress(job);
+		if (code == KD_OK)
+			code = failure_of_worker(job, err);
+		if (code != KD_OK)
+			break;
+		if (goals_reached(job))
+			return job->skip ? KD_OK : verify(job, err);
+		if (!(job->backlog && room_for_more(job)))
+			kd_job_wait(job, time_to_next(job));
+	}
+	return code;
+}
