@@ -46,8 +46,10 @@ typedef struct kd_owner {
 typedef struct kd_witness {
 	int64_t offset;
 	int64_t timestamp_ms;
-	uint32_t checksum; /* CRC-32C of key and value, see kd_witness_checksum in lib/witness.c */
+	uint32_t checksum; /* CRC-32C of key and value, by kd_witness_checksum */
 } kd_witness;
+
+KD_API uint32_t kd_witness_checksum(const void *key, size_t key_size, const void *value, size_t value_size);
 
 /* A segment as the ledger holds it: one life of one Kafka partition in a job.  Strings are owned by the image. */
 typedef struct kd_segment {
@@ -222,6 +224,10 @@ typedef struct kd_sink_ops {
 	void (*disconnect)(void *session);
 	/* False: the connection is gone for good, disconnect it. */
 	bool (*usable)(void *session);
+	/* Makes a call that is blocked in this session fail soon (RETRY, or RESOLVE where a commit was sent), and every later
+	 * one: the job is being stopped and cannot wait.  Any thread, while another one is in a call.  NULL: calls of this
+	 * sink never block for long. */
+	void (*interrupt)(void *session);
 
 	/* ---- the ledger (one transaction each, committed when it returns KD_OK and KD_CAS_DONE) ---- */
 
@@ -288,7 +294,8 @@ typedef struct kd_sink_ops {
 	 * without a flush between. */
 	kd_code (*encode)(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 		uint32_t *ret_rows, kd_error *err);
-	/* Writes out what was held back. */
+	/* Writes out what was held back.  After an error of encode or flush the encoder has forgotten what it held back: the
+	 * library reads the batch partition again from its start, or ends. */
 	kd_code (*flush)(void *encoder, const kd_batch_partition *batch, kd_buf *out, kd_error *err);
 
 	/* ---- for tools: all reads of one snapshot ---- */
