@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// sqlite_check: see the header.  Changes nothing.
+#include "sqlite_check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sqlite_sink.h"
+
+typedef struct reporter {
+	kd_finding_fn *fn;
+	void *opaque;
+} reporter;
+
+static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...) KD_PRINTF(4, 5);
+static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...)
+{
+	char message[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	r->fn(r->opaque, level, what, message);
+}
+
+/* SQLite makes its -wal and -shm files beside the database: the folder must be writable too. */
+static void check_folder(const reporter *r, const char *path)
+{
+	char *folder = strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	const char *name = !slash ? "." : slash == folder ? "/" : folder;
+	if (slash && slash != folder)
+		*slash = '\0';
+	if (access(name, W_OK | X_OK) == 0)
+		say(r, KD_FINDING_OK, "folder", "\"%s\" can be written", name);
+	else
+		say(r, KD_FINDING_BAD, "folder", "could not write to \"%s\": %s", name, strerror(errno));
+	free(folder);
+}
+
+static void check_ledger(const reporter *r, sqlite_conn *conn)
+{
+	kd_error err = {0};
+	int version;
+	if (sqlite_schema_version(conn, &version, &err) != KD_OK)
+		say(r, KD_FINDING_BAD, "ledger", "%s", err.message);
+	else if (version == 0)
+		say(r, KD_FINDING_NOTE, "ledger", "there is none yet: the first run makes it");
+	else
+		say(r, KD_FINDING_OK, "ledger", "version %d", version);
+}
+
+static void say_columns(const reporter *r, const sqlite_target *target)
+{
+	kd_buf names = {0};
+	bool ok = true;
+	for (size_t i = 0; i < target->n_columns && ok; i++)
+		ok = kd_buf_printf(&names, "%s%s", i ? ", " : "", target->columns[i].name);
+	if (ok && names.size)
+		say(r, KD_FINDING_OK, "columns", "%.*s", (int) names.size, names.data);
+	kd_buf_done(&names);
+}
+
+static void check_table(const reporter *r, const kd_config *config, sqlite_conn *conn)
+{
+	kd_error err = {0};
+	sqlite_target target;
+	if (sqlite_target_init(&target, config, conn, &err) != KD_OK) {
+		say(r, KD_FINDING_BAD, "table", "%s", err.message);
+		return;
+	}
+	if (target.exists)
+		say(r, KD_FINDING_OK, "table", "\"%s\", layout %s", target.table, target.raw ? "raw" : "fields");
+	else
+		say(r, KD_FINDING_NOTE, "table", "\"%s\" is absent: the first run makes it, layout raw", target.table);
+	say_columns(r, &target);
+	if (!sqlite_target_has_offsets(&target))
+		say(r, KD_FINDING_NOTE, "audit", "without the columns kafka_topic, kafka_partition and kafka_offset, audit --deep "
+			"cannot compare the table with Kafka");
+	sqlite_target_done(&target);
+}
+
+kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
+{
+	const reporter r = {report, opaque};
+	const char *path = kd_config_string(context->config, "sink.path");
+	kd_code code = sqlite_check_path(path, err);
+	if (code)
+		return code;
+	check_folder(&r, path);
+	if (access(path, F_OK) != 0 && errno == ENOENT) {
+		say(&r, KD_FINDING_NOTE, "file", "\"%s\" is absent: the first run makes it", path);
+		check_table(&r, context->config, NULL);
+		return KD_OK;
+	}
+	kd_error bad = {0};
+	sqlite_conn conn = {0};
+	if (sqlite_conn_open(&conn, path, SQLITE_MODE_READ, &bad) != KD_OK) {
+		say(&r, KD_FINDING_BAD, "file", "%s", bad.message);
+		return KD_OK;
+	}
+	if (access(path, W_OK) == 0)
+		say(&r, KD_FINDING_OK, "file", "\"%s\", SQLite %s", path, sqlite3_libversion());
+	else
+		say(&r, KD_FINDING_BAD, "file", "could not write to \"%s\": %s", path, strerror(errno));
+	check_ledger(&r, &conn);
+	check_table(&r, context->config, &conn);
+	sqlite_conn_close(&conn);
+	return KD_OK;
+}
+
+kd_code sqlite_ddl(const kd_sink_context *context, kd_buf *out, kd_error *err)
+{
+	if (!kd_buf_printf(out, "-- The run makes all this itself where the file can be written.  SQLite has no GRANT: the right to\n"
+			"-- write the file and its folder is all there is.\n%s\n", sqlite_ledger_ddl()))
+		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not write the statements: no memory");
+	const char *layout = kd_config_string(context->config, "sink.layout");
+	if (layout && !strcmp(layout, "fields"))
+		return KD_OK; /* the table is the user's own */
+	sqlite_target target;
+	kd_code code = sqlite_target_init(&target, context->config, NULL, err);
+	if (code)
+		return code;
+	code = sqlite_target_ddl(&target, out, err);
+	sqlite_target_done(&target);
+	return code;
+}

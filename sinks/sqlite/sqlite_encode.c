@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// sqlite_encode: records become encoded rows (sqlite_row.c), ahead of the transaction that stores them.
+#include "sqlite_encode.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite_text.h"
+
+kd_code sqlite_refuse_record(const kd_batch_partition *batch, const kd_record *record, kd_error *err,
+	const char *format, ...)
+{
+	char reason[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof reason, format, args);
+	va_end(args);
+	bool first = err && !err->code;
+	kd_error_set(err, KD_ERECORD, KD_STOP, "could not store \"%s/%" PRId32 "@%" PRId64 "\": %s", batch->topic,
+		batch->partition, record->offset, reason);
+	if (first)
+		err->offset = record->offset;
+	return KD_ERECORD;
+}
+
+kd_code sqlite_encode_no_memory(kd_error *err)
+{
+	return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not encode a record: no memory");
+}
+
+static bool is_json(sqlite_encoder *encoder, const void *bytes, size_t size)
+{
+	sqlite3_stmt *stmt = encoder->json_valid;
+	bool valid = sqlite3_bind_text64(stmt, 1, bytes, size, SQLITE_STATIC, SQLITE_UTF8) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+	sqlite3_reset(stmt);
+	return valid;
+}
+
+/* A record's key or value as sink.format wants it. */
+static kd_code put_content(sqlite_encoder *encoder, const sqlite_column *column, const void *bytes, size_t size,
+	const kd_batch_partition *batch, const kd_record *record, kd_buf *out, kd_error *err)
+{
+	const sqlite_target *target = &encoder->sink->target;
+	bool text = target->raw ? target->format != SQLITE_FORMAT_RAW : column->text;
+	if (!bytes)
+		return sqlite_put_null(out) ? KD_OK : sqlite_encode_no_memory(err);
+	if (text && !sqlite_is_text(bytes, size))
+		return sqlite_refuse_record(batch, record, err, "column \"%s\": it is not text: not UTF-8, or it holds a NUL byte",
+			column->name);
+	if (target->raw && target->format == SQLITE_FORMAT_JSON && !is_json(encoder, bytes, size))
+		return sqlite_refuse_record(batch, record, err, "column \"%s\": it is not valid JSON", column->name);
+	if (!sqlite_put_bytes(out, text ? SQLITE_TAG_TEXT : SQLITE_TAG_BLOB, bytes, size))
+		return sqlite_encode_no_memory(err);
+	return KD_OK;
+}
+
+static bool put_time(const sqlite_column *column, int64_t ms, kd_buf *out)
+{
+	if (ms == -1)
+		return sqlite_put_null(out);
+	if (column->integer)
+		return sqlite_put_int(out, ms);
+	char text[SQLITE_TIME_SIZE];
+	return sqlite_put_bytes(out, SQLITE_TAG_TEXT, text, sqlite_time_text(ms, text));
+}
+
+static bool put_headers(sqlite_encoder *encoder, const kd_record *record, kd_buf *out)
+{
+	size_t before = encoder->scratch.size;
+	bool any;
+	bool ok = sqlite_headers_json(record, &encoder->scratch, &any);
+	if (ok && any)
+		ok = sqlite_put_bytes(out, SQLITE_TAG_TEXT, encoder->scratch.data + before, encoder->scratch.size - before);
+	else if (ok)
+		ok = sqlite_put_null(out);
+	encoder->scratch.size = before;
+	return ok;
+}
+
+kd_code sqlite_encode_coordinate(sqlite_encoder *encoder, const sqlite_column *column, const kd_batch_partition *batch,
+	const kd_record *record, kd_buf *out, kd_error *err)
+{
+	bool ok = true;
+	switch (column->source) {
+	case SQLITE_FROM_TOPIC:
+		ok = sqlite_put_bytes(out, SQLITE_TAG_TEXT, batch->topic, strlen(batch->topic));
+		break;
+	case SQLITE_FROM_PARTITION:
+		ok = sqlite_put_int(out, batch->partition);
+		break;
+	case SQLITE_FROM_OFFSET:
+		ok = sqlite_put_int(out, record->offset);
+		break;
+	case SQLITE_FROM_TIMESTAMP:
+		ok = put_time(column, record->timestamp_ms, out);
+		break;
+	case SQLITE_FROM_KEY:
+		return put_content(encoder, column, record->key, record->key_size, batch, record, out, err);
+	case SQLITE_FROM_VALUE:
+		return put_content(encoder, column, record->value, record->value_size, batch, record, out, err);
+	case SQLITE_FROM_HEADERS:
+		ok = put_headers(encoder, record, out);
+		break;
+	case SQLITE_FROM_FIELD:
+		break;
+	}
+	return ok ? KD_OK : sqlite_encode_no_memory(err);
+}
+
+/* A row of the raw layout fills every column. */
+static kd_code encode_raw(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+	kd_buf *out, uint32_t *ret_rows, kd_error *err)
+{
+	const sqlite_target *target = &encoder->sink->target;
+	if (!kd_buf_append(out, encoder->mask, sqlite_mask_size(target)))
+		return sqlite_encode_no_memory(err);
+	for (size_t i = 0; i < target->n_columns; i++) {
+		kd_code code = sqlite_encode_coordinate(encoder, &target->columns[i], batch, record, out, err);
+		if (code)
+			return code;
+	}
+	*ret_rows = 1;
+	return KD_OK;
+}
+
+kd_code sqlite_encode(void *opaque, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
+	uint32_t *ret_rows, kd_error *err)
+{
+	sqlite_encoder *encoder = opaque;
+	size_t before = out->size;
+	*ret_rows = 0;
+	kd_code code = encoder->sink->target.raw
+		? encode_raw(encoder, batch, record, out, ret_rows, err)
+		: sqlite_encode_fields(encoder, batch, record, out, ret_rows, err);
+	if (code)
+		out->size = before;
+	return code;
+}
+
+kd_code sqlite_flush(void *encoder, const kd_batch_partition *batch, kd_buf *out, kd_error *err)
+{
+	(void) encoder, (void) batch, (void) out, (void) err; /* nothing is ever held back */
+	return KD_OK;
+}
+
+static int open_judge(sqlite_encoder *encoder)
+{
+	int rc = sqlite3_open_v2(":memory:", &encoder->json, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(encoder->json, "select json_valid(?1)", -1, &encoder->json_valid, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(encoder->json, "select key, value from json_each(?1)", -1, &encoder->json_each, NULL);
+	return rc;
+}
+
+kd_code sqlite_encoder_open(void *opaque, void **ret_encoder, kd_error *err)
+{
+	const sqlite_sink *sink = opaque;
+	const sqlite_target *target = &sink->target;
+	sqlite_encoder *encoder = calloc(1, sizeof *encoder);
+	if (!encoder)
+		return sqlite_encode_no_memory(err);
+	encoder->sink = sink;
+	encoder->slices = calloc(target->n_columns, sizeof *encoder->slices);
+	encoder->mask = calloc(1, sqlite_mask_size(target));
+	kd_code code = encoder->slices && encoder->mask ? KD_OK : sqlite_encode_no_memory(err);
+	for (size_t i = 0; !code && target->raw && i < target->n_columns; i++)
+		sqlite_mask_set(encoder->mask, i);
+	int rc = code ? SQLITE_OK : open_judge(encoder);
+	if (rc != SQLITE_OK)
+		code = sqlite_error_set(err, encoder->json, rc, SQLITE_IN_LEDGER, "could not open the JSON reader");
+	if (code)
+		sqlite_encoder_close(encoder);
+	else
+		*ret_encoder = encoder;
+	return code;
+}
+
+void sqlite_encoder_close(void *opaque)
+{
+	sqlite_encoder *encoder = opaque;
+	if (!encoder)
+		return;
+	sqlite3_finalize(encoder->json_valid);
+	sqlite3_finalize(encoder->json_each);
+	sqlite3_close_v2(encoder->json);
+	for (size_t i = 0; i < encoder->n_named; i++)
+		free(encoder->named[i]);
+	kd_buf_done(&encoder->scratch);
+	free(encoder->slices);
+	free(encoder->mask);
+	free(encoder);
+}
