@@ -22,7 +22,7 @@
 #include "reader_private.h"
 
 enum {
-	WAKE_FIRST_MS = 2,    /* a due range without records for this long: wake the broker threads */
+	WAKE_FIRST_MS = 2,    /* between two wakes */
 	WAKE_MOST_MS = 1000,  /* doubles up to this while nothing comes */
 	WAKE_PARTITIONS = 16, /* asked for in one wake; one per broker would do */
 	FAULT_LASTS_MS = 5000, /* a broker that restarts also refuses a login for a moment */
@@ -76,8 +76,8 @@ static void set_fetch_max(kd_properties *properties, int64_t fetch_bytes)
 	kd_properties_set_int(properties, "fetch.max.bytes", fetch_bytes);
 }
 
-static kd_code open_client(const kd_properties *user, const char *group, const kd_logger *log, size_t n_partitions,
-	kd_client **ret_client, kd_error *err)
+static kd_code open_client(kd_reader *reader, const kd_properties *user, const char *group, const kd_logger *log,
+	size_t n_partitions, kd_error *err)
 {
 	const kd_reader_limits limits = kd_reader_limits_for(n_partitions);
 	kd_properties properties = {0};
@@ -85,7 +85,9 @@ static kd_code open_client(const kd_properties *user, const char *group, const k
 	kd_properties_merge(&properties, user);
 	set_fixed(&properties);
 	set_fetch_max(&properties, limits.fetch_bytes);
-	const kd_code code = kd_client_open(&properties, log, ret_client, err);
+	reader->queued_messages = strtoull(kd_properties_get(&properties, "queued.min.messages"), NULL, 10);
+	reader->needs_wakes = rd_kafka_version() < 0x02020000;
+	const kd_code code = kd_client_open(&properties, log, &reader->client, err);
 	kd_properties_done(&properties);
 	return code;
 }
@@ -116,7 +118,7 @@ kd_code kd_reader_open_with(const kd_properties *properties, const char *group, 
 	kd_code code = reader->event_fd >= 0 ? KD_OK :
 		kd_error_set(err, KD_EIO, KD_STOP, "could not set up a reader: no file descriptor");
 	if (code == KD_OK)
-		code = open_client(properties, group, log, n_partitions, &reader->client, err);
+		code = open_client(reader, properties, group, log, n_partitions, err);
 	if (code != KD_OK) {
 		kd_reader_close(reader);
 		return code;
@@ -306,11 +308,6 @@ static bool is_hungry(const kd_slot *slot)
 	return slot->state == KD_SLOT_ASSIGNED && slot->stash_at == slot->stash_n && !atomic_load(&slot->ready);
 }
 
-static bool needs_wakes(void)
-{
-	return rd_kafka_version() < 0x02020000;
-}
-
 static rd_kafka_topic_partition_list_t *list_hungry(kd_reader *reader)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(WAKE_PARTITIONS);
@@ -323,17 +320,36 @@ static rd_kafka_topic_partition_list_t *list_hungry(kd_reader *reader)
 	return list;
 }
 
-// The request, not its answer, is what wakes the broker thread.
-static void wake_broker_threads(kd_reader *reader)
+// The request, not its answer, is what wakes a broker thread: nothing is waited for.
+static void wake_broker_threads(kd_reader *reader, rd_kafka_topic_partition_list_t *list)
+{
+	if (list->cnt == 0)
+		return;
+	(void) rd_kafka_offsets_for_times(reader->client->rk, list, 0);
+	reader->wakes++;
+	reader->woken_ms = kd_clock_mono_ms();
+}
+
+static void wake_for_hungry(kd_reader *reader)
 {
 	rd_kafka_topic_partition_list_t *list = list_hungry(reader);
-	if (list->cnt > 0) {
-		(void) rd_kafka_offsets_for_times(reader->client->rk, list, 2);
-		reader->wakes++;
-	}
+	wake_broker_threads(reader, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (reader->wake_after_ms < WAKE_MOST_MS)
 		reader->wake_after_ms *= 2;
+}
+
+void kd_reader_wake_early(kd_slot *slot, int64_t now_ms)
+{
+	kd_reader *reader = slot->reader;
+	const size_t here = rd_kafka_queue_length(slot->queue);
+	const int64_t due = slot->tracker.range.until - slot->tracker.next;
+	if (!reader->needs_wakes || now_ms - reader->woken_ms < WAKE_FIRST_MS)
+		return;
+	if (here > reader->queued_messages / 2 || due <= (int64_t) here)
+		return;
+	slot->position->elems[0].offset = RD_KAFKA_OFFSET_END;
+	wake_broker_threads(reader, slot->position);
 }
 
 static bool some_hungry(const kd_reader *reader)
@@ -359,11 +375,12 @@ static bool wait_for_event(kd_reader *reader, int64_t timeout_ms)
 static void wait_and_wake(kd_reader *reader, int64_t timeout_ms)
 {
 	const int64_t deadline_ms = kd_clock_mono_ms() + timeout_ms;
-	const bool hungry = needs_wakes() && some_hungry(reader);
+	const bool hungry = timeout_ms > 0 && reader->needs_wakes && some_hungry(reader);
 	while (hungry && reader->wake_after_ms < deadline_ms - kd_clock_mono_ms()) {
+		if (kd_clock_mono_ms() - reader->woken_ms >= reader->wake_after_ms)
+			wake_for_hungry(reader);
 		if (wait_for_event(reader, reader->wake_after_ms))
 			return;
-		wake_broker_threads(reader);
 	}
 	wait_for_event(reader, deadline_ms - kd_clock_mono_ms());
 }

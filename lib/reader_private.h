@@ -52,7 +52,10 @@ struct kd_reader {
 	size_t n_active;
 	bool pending;            /* a slot waits for its assignment */
 	bool more;               /* a slot had more to hand out than it was asked for, or began a range */
-	int64_t wake_after_ms;   /* how long a due range may be without records before the broker threads are woken */
+	bool needs_wakes;        /* librdkafka before 2.2: a broker thread may sleep although a queue has run empty */
+	uint64_t queued_messages; /* queued.min.messages */
+	int64_t wake_after_ms;   /* how long after one wake the next may follow */
+	int64_t woken_ms;
 	size_t wake_from;        /* takes turns among the active slots */
 	uint64_t wakes;
 };
@@ -66,6 +69,9 @@ void kd_reader_signal(kd_reader *reader);
 
 /* Assigns all pending slots at once. */
 kd_code kd_reader_assign_pending(kd_reader *reader, kd_error *err) KD_CHECK;
+
+/* Wakes the broker thread of a slot whose queue runs low while its range is still owed more. */
+void kd_reader_wake_early(kd_slot *slot, int64_t now_ms);
 
 /* ---- reader_slot.c ---- */
 kd_slot *kd_slot_new(kd_reader *reader, const char *topic, int32_t partition, int64_t position);

@@ -160,6 +160,7 @@ static bool refill(kd_slot *slot, size_t want, int64_t now_ms)
 	// Fewer than asked for: it is empty now, and the next that comes sets `ready`.
 	if (slot->stash_n == want)
 		atomic_store(&slot->ready, true);
+	kd_reader_wake_early(slot, now_ms);
 	return slot->stash_n > 0;
 }
 
