@@ -28,14 +28,17 @@ kd_code kd_error_prefix(kd_error *err, const char *format, ...)
 {
 	if (!err)
 		return KD_OK;
-	char old[sizeof err->message];
-	memcpy(old, err->message, sizeof old);
+	char prefix[sizeof err->message];
 	va_list args;
 	va_start(args, format);
-	int n = vsnprintf(err->message, sizeof err->message, format, args);
+	vsnprintf(prefix, sizeof prefix - 3, format, args);
 	va_end(args);
-	if (n >= 0 && (size_t) n < sizeof err->message)
-		snprintf(err->message + n, sizeof err->message - (size_t) n, ": %s", old);
+	strcat(prefix, ": ");
+	size_t n = strlen(prefix), most = sizeof err->message - n - 1;
+	size_t kept = strnlen(err->message, most);
+	memmove(err->message + n, err->message, kept);
+	memcpy(err->message, prefix, n);
+	err->message[n + kept] = '\0';
 	return err->code;
 }
 
