@@ -165,10 +165,11 @@ static void tell_start(const kd_job *job, const struct news *news, const kd_new_
 			"name and \"start\": \"earliest\"", unread);
 }
 
-/* The ledger said no, or its answer was lost: only a fresh take-over knows what is there. */
-static kd_code after_miss(kd_code code, kd_cas cas, const char *what, kd_error *err)
+/* The ledger said no, or its answer was lost: only a fresh take-over knows what is there.  cas is a pointer because the
+ * call that fills it may be an argument of the same call. */
+static kd_code after_miss(kd_code code, const kd_cas *cas, const char *what, kd_error *err)
 {
-	if (code == KD_OK && cas == KD_CAS_MISS)
+	if (code == KD_OK && *cas == KD_CAS_MISS)
 		return kd_error_set(err, KD_EFENCED, KD_STOP, "could not %s: the job was taken over by a newer instance", what);
 	if (code != KD_OK && err->action != KD_STOP)
 		err->code = KD_EWENTBACK;
@@ -197,7 +198,7 @@ static kd_code store_news(kd_job *job, const struct news *news, kd_new_partition
 	kd_code code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
 		code = after_miss(job->ops->add_partitions(job->ledger.session, &job->ledger.me, job->settings.name, added,
-			news->n, &cas, segments, err), cas, "store start positions", err);
+			news->n, &cas, segments, err), &cas, "store start positions", err);
 	for (size_t i = 0; code == KD_OK && i < news->n; i++)
 		if (!add_part(job, news->rows[i].topic, &segments[i]))
 			code = kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for partitions");
@@ -289,7 +290,7 @@ kd_code kd_job_new_log(kd_job *job, kd_part *part, const char *what, kd_error *e
 		code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
 		code = after_miss(job->ops->add_partitions(job->ledger.session, &job->ledger.me, job->settings.name, &next, 1,
-			&cas, &segment, err), cas, "open a new segment", err);
+			&cas, &segment, err), &cas, "open a new segment", err);
 	free(segment.topic);
 	if (code != KD_OK)
 		return code;
