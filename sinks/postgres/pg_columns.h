@@ -80,13 +80,14 @@ struct pg_columns {
 };
 
 /* Reads the table's columns.  schema NULL: the first table of that name on the connection's search_path.  Outside a
- * transaction it opens and ends one; inside one it leaves search_path at pg_catalog (SET LOCAL).  KD_ETARGET, STOP where
- * there is no such table; RETRY where the connection broke. */
+ * transaction it opens and ends one; inside one it leaves search_path at pg_catalog (SET LOCAL).  KD_ETARGET, STOP
+ * where there is no such table; RETRY where the connection broke. */
 kd_code pg_columns_load(PGconn *conn, const char *schema, const char *table, struct pg_columns **ret_columns,
 	kd_error *err) KD_CHECK;
 
 /* Decides layout and sources; refuses by name what cannot be landed (KD_ETARGET, STOP). */
-kd_code pg_columns_choose(struct pg_columns *columns, enum pg_layout wish, enum pg_format format, kd_error *err) KD_CHECK;
+kd_code pg_columns_choose(struct pg_columns *columns, enum pg_layout wish, enum pg_format format,
+	kd_error *err) KD_CHECK;
 
 /* Do the rows carry kafka_topic, kafka_partition and kafka_offset? */
 bool pg_columns_have_offsets(const struct pg_columns *columns);

@@ -2,8 +2,8 @@
 /* pg_encode: turns records into rows of binary COPY.
  *
  * What is stored equals what PostgreSQL's json_populate_record would store from the same document under TimeZone UTC
- * (fields layout), or the record's own bytes (raw layout, I4).  The plain spellings of each type are encoded here; every
- * other value is asked of the server, over a connection of the encoder's own, before the row leaves the encoder.
+ * (fields layout), or the record's own bytes (raw layout, I4).  The plain spellings of each type are encoded here;
+ * every other value is asked of the server, over a connection of the encoder's own, before the row leaves the encoder.
  *
  * What the encoder writes is a sequence of frames.  A frame holds whole tuples that all have the same columns; it needs
  * nothing but itself and the pg_columns to be landed:
@@ -31,17 +31,20 @@
 
 /* ---- frames, for the session that lands them ---- */
 
-struct pg_frame {
-	const uint16_t *column; /* indexes into pg_columns.column, in the order of the tuples' fields */
+struct pg_frame { /* its pointers borrow from the encoded bytes */
+	const char *columns;
 	size_t n_columns;
 	uint32_t rows;
-	const char *tuples; /* borrowed from the encoded bytes */
+	const char *tuples;
 	size_t size;
 };
 
 /* Steps through encoded bytes: *position starts at 0.  False at the end.  The bytes must be whole, as an encoder wrote
  * them up to a flush (asserted). */
 bool pg_frame_next(const void *bytes, size_t size, size_t *position, struct pg_frame *ret_frame);
+
+/* The column of the tuples' i-th field: an index into pg_columns.column. */
+size_t pg_frame_column(const struct pg_frame *frame, size_t i);
 
 bool pg_frame_same_columns(const struct pg_frame *a, const struct pg_frame *b);
 

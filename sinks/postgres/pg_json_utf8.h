@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pg_json_utf8: UTF-8 as PostgreSQL means it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef PG_JSON_UTF8_H
+#define PG_JSON_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The length of the character at p, which is at least 0x80 there; 0 where it is not valid. */
+size_t pg_utf8_length(const unsigned char *p, const unsigned char *end);
+
+/* Can these bytes be a text value: valid UTF-8 and no NUL?  ret_at (may be NULL): where not, the first bad byte. */
+bool pg_utf8_is_text(const void *bytes, size_t size, size_t *ret_at);
+
+/* Appends a code point; returns the end. */
+char *pg_utf8_put(char *to, uint32_t code);
+
+#define PG_BYTES(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Eight bytes, the first one in the lowest bits. */
+static inline uint64_t pg_load8(const void *from)
+{
+	uint64_t word;
+	memcpy(&word, from, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
+/* Non-zero where a byte is zero; its lowest set bit is at the first of them (higher ones may be false). */
+static inline uint64_t pg_zero_bytes(uint64_t word)
+{
+	return (word - PG_BYTES(0x01)) & ~word & PG_BYTES(0x80);
+}
+
+#endif
