@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* registry: the sinks that this build knows, by the name that a job file gives in sink.type. */
+#ifndef KD_SINKS_REGISTRY_H
+#define KD_SINKS_REGISTRY_H
+
+#include <stddef.h>
+
+#include <kdirect/sink.h>
+
+KD_API extern const kd_sink_ops kd_postgres_sink;
+KD_API extern const kd_sink_ops kd_sqlite_sink;
+
+/* NULL: there is no sink of this name. */
+KD_API const kd_sink_ops *kd_sink_find(const char *type);
+
+/* The i-th sink, from 0, in the order of the reference page; NULL past the last. */
+KD_API const kd_sink_ops *kd_sink_at(size_t i);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reference: docs/CLI.md and docs/CONFIGURATION.md, made from the tables that --help and the parser use. */
+#include <stdio.h>
+#include <string.h>
+
+#include <kdirect/config.h>
+#include <kdirect/sink.h>
+
+#include "../sinks/registry.h"
+#include "verbs.h"
+
+/* A cell of a table: | would end it. */
+static void cell(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			putchar('\\');
+		putchar(*text);
+	}
+}
+
+/* ---- the command line ---- */
+
+static void option_row(char letter, const char *name, const char *value, const char *default_value, const char *help)
+{
+	printf("| `");
+	if (letter)
+		printf("-%c`, `", letter);
+	printf("--%s%s%s` | %s%s%s | ", name, value ? " " : "", value ? value : "", default_value ? "`" : "",
+		default_value ? default_value : "", default_value ? "`" : "");
+	cell(help);
+	printf(" |\n");
+}
+
+/* "0  why" lines as a list. */
+static void exit_codes(const char *text)
+{
+	while (*text) {
+		int size = (int) strcspn(text, "\n");
+
+		printf("- `%c` %.*s\n", text[0], size > 3 ? size - 3 : 0, text + (size > 3 ? 3 : size));
+		text += size + (text[size] == '\n');
+	}
+}
+
+static void print_verb(const struct verb *verb)
+{
+	printf("\n## kdirect %s\n\n%c%s.\n\n    kdirect %s %s\n\n```\n%s```\n\n%s\n\n", verb->name,
+		verb->summary[0] - 'a' + 'A', verb->summary + 1, verb->name, verb->usage, verb->examples, verb->text);
+	if (verb->options[0])
+		printf("| option | default | |\n|---|---|---|\n");
+	for (const struct arg_option *const *table = verb->options; *table; table++)
+		for (const struct arg_option *row = *table; row->type != ARG_END; row++)
+			option_row(row->letter, row->name, row->value, row->default_value, row->help);
+	if (verb->options[0])
+		printf("\n");
+	printf("Exit codes:\n\n");
+	exit_codes(verb->exits);
+}
+
+static void print_cli(const struct verb *const *verbs, size_t n)
+{
+	printf("<!-- made by `make docs` from the tables in tools/; do not edit -->\n"
+		"# The command line\n\n"
+		"One program, `kdirect`. Data is written to standard output, everything else to standard error. `JOB` is a JSON\n"
+		"file (see [CONFIGURATION](CONFIGURATION.md)), or `-` for standard input. Every verb takes `--help`.\n\n"
+		"| verb | does |\n|---|---|\n");
+	for (size_t i = 0; i < n; i++)
+		printf("| [`%s`](#kdirect-%s) | %s |\n", verbs[i]->name, verbs[i]->name, verbs[i]->summary);
+	printf("\nExit codes mean the same for every verb: 0 ok; 1 needs a person; 2 usage or configuration; 3 a newer\n"
+		"instance took the job over (never restart on it); 4 gave up on a fault that may heal (restart).\n");
+	for (size_t i = 0; i < n; i++)
+		print_verb(verbs[i]);
+}
+
+/* ---- the job file ---- */
+
+static const char *type_text(const kd_option *option)
+{
+	switch (option->type) {
+	case KD_OPT_STRING: return "text";
+	case KD_OPT_INT: return "number";
+	case KD_OPT_LIMIT: return "number or `\"unlimited\"`";
+	case KD_OPT_BOOL: return "true or false";
+	case KD_OPT_ENUM: return "one of";
+	case KD_OPT_STRINGS: return "array of text";
+	case KD_OPT_START: return "text or object";
+	case KD_OPT_MAP: return "object of text";
+	}
+	return "";
+}
+
+static void values_text(const char *values)
+{
+	while (*values) {
+		int size = (int) strcspn(values, "|");
+
+		printf(" `%.*s`", size, values);
+		values += size + (values[size] == '|');
+	}
+}
+
+static void print_key(const kd_option *option)
+{
+	printf("| `%s` | %s", option->key, type_text(option));
+	if (option->type == KD_OPT_ENUM && option->values)
+		values_text(option->values);
+	if ((option->type == KD_OPT_INT || option->type == KD_OPT_LIMIT) && option->max > option->min)
+		printf(", %lld to %lld", (long long) option->min, (long long) option->max);
+	if (option->required)
+		printf(" | required | ");
+	else
+		printf(" | %s%s%s | ", option->default_value ? "`" : "", option->default_value ? option->default_value : "",
+			option->default_value ? "`" : "");
+	cell(option->help);
+	printf("%s |\n", option->secret ? " Never shown in output, ledger or logs." : "");
+}
+
+static void print_keys(const kd_option *options, size_t n)
+{
+	printf("| key | value | default | |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < n; i++)
+		print_key(&options[i]);
+}
+
+static void print_configuration(void)
+{
+	size_t n;
+	const kd_option *options = kd_config_options(&n);
+	const kd_sink_ops *sink;
+
+	printf("<!-- made by `make docs` from the tables in lib/ and sinks/; do not edit -->\n"
+		"# The job file\n\n"
+		"A job is one JSON object. A key such as `batch.interval_ms` is the member `interval_ms` of the object `batch`.\n"
+		"Unknown keys are errors; keys that begin with `_` are comments. `${env:NAME}` and `${file:PATH}` within a text\n"
+		"are replaced by an environment variable or a file's content, for secrets. `kdirect check` finds every mistake\n"
+		"at once; `--set KEY=VALUE` wins over the file.\n\n"
+		"```json\n"
+		"{ \"job\": \"orders\",\n"
+		"  \"kafka\": { \"bootstrap.servers\": \"localhost:9092\" },\n"
+		"  \"topics\": [\"orders\"],\n"
+		"  \"start\": \"earliest\",\n"
+		"  \"sink\": { \"type\": \"postgres\", \"dsn\": \"host=localhost dbname=app\", \"table\": \"public.orders\" } }\n"
+		"```\n\n"
+		"## The job\n\n");
+	print_keys(options, n);
+	for (size_t i = 0; (sink = kd_sink_at(i)); i++) {
+		printf("\n## Sink `%s`\n\n%s\n\n", sink->name, sink->summary);
+		if (sink->n_options)
+			print_keys(sink->options, sink->n_options);
+	}
+}
+
+bool reference_print(const char *page, const struct verb *const *verbs, size_t n)
+{
+	if (strcmp(page, "cli") == 0)
+		print_cli(verbs, n);
+	else if (strcmp(page, "configuration") == 0)
+		print_configuration();
+	else
+		return false;
+	return true;
+}
