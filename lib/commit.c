@@ -13,8 +13,11 @@ static kd_code ensure_session(kd_worker *w, kd_error *err)
 	if (w->ledger.session)
 		return KD_OK;
 	char role[32];
+	void *session = NULL;
 	snprintf(role, sizeof role, "worker-%d", w->conf.number);
-	return w->conf.ops->connect(w->conf.sink, role, &w->ledger.session, err);
+	kd_code code = w->conf.ops->connect(w->conf.sink, role, &session, err);
+	kd_worker_set_session(w, code == KD_OK ? session : NULL);
+	return code;
 }
 
 /* The next chunk of a task that is landed while it is read; waits for the reader.  NULL: that was the last, or stop. */
@@ -100,10 +103,11 @@ static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durabil
 
 static void close_session(kd_worker *w)
 {
-	w->conf.ops->abort(w->ledger.session);
-	if (!w->conf.ops->usable(w->ledger.session)) {
-		w->conf.ops->disconnect(w->ledger.session);
-		w->ledger.session = NULL;
+	void *session = w->ledger.session;
+	w->conf.ops->abort(session);
+	if (!w->conf.ops->usable(session)) {
+		kd_worker_set_session(w, NULL);
+		w->conf.ops->disconnect(session);
 	}
 }
 

@@ -6,6 +6,8 @@
 #include "clock.h"
 #include "worker_private.h"
 
+#define GRACE_S 2
+
 static bool init_lock(kd_worker *w)
 {
 	pthread_condattr_t attr;
@@ -163,6 +165,21 @@ static void free_lanes(kd_worker *w)
 	}
 }
 
+/* The lander may finish what it is committing; a sink that does not answer is not waited for. */
+static void join_lander(kd_worker *w)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += GRACE_S;
+	if (pthread_clockjoin_np(w->lander_thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+		return;
+	pthread_mutex_lock(&w->lock);
+	if (w->ledger.session && w->conf.ops->interrupt)
+		w->conf.ops->interrupt(w->ledger.session);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->lander_thread, NULL);
+}
+
 void kd_worker_free(kd_worker *w)
 {
 	if (!w)
@@ -170,7 +187,7 @@ void kd_worker_free(kd_worker *w)
 	if (w->reader_started)
 		pthread_join(w->reader_thread, NULL);
 	if (w->lander_started)
-		pthread_join(w->lander_thread, NULL);
+		join_lander(w);
 	if (w->encoder)
 		w->conf.ops->encoder_close(w->encoder);
 	kd_reader_close(w->reader);

@@ -3,6 +3,13 @@
 #include "clock.h"
 #include "commit.h"
 
+void kd_worker_set_session(kd_worker *w, void *session)
+{
+	pthread_mutex_lock(&w->lock);
+	w->ledger.session = session;
+	pthread_mutex_unlock(&w->lock);
+}
+
 /* Takes a task out of the ready queue. */
 static void unqueue(kd_worker *w, kd_task *before, kd_task *task)
 {
@@ -82,8 +89,10 @@ void *kd_worker_land(void *worker)
 		else if (code == KD_OK)
 			finish(w, task, durability);
 	}
-	if (w->ledger.session)
-		w->conf.ops->disconnect(w->ledger.session);
+	void *session = w->ledger.session;
+	kd_worker_set_session(w, NULL);
+	if (session)
+		w->conf.ops->disconnect(session);
 	if (code != KD_OK)
 		kd_worker_fail(w, &task->id, &err);
 	return NULL;

@@ -34,7 +34,7 @@ struct kd_worker {
 	void *encoder;
 	kd_retry reader_retry;
 
-	/* lander thread only */
+	/* lander thread only; the session is set under the lock, so that a stop may interrupt it */
 	kd_ledger ledger; /* its session is NULL while there is no connection */
 	kd_retry lander_retry;
 
@@ -55,6 +55,9 @@ struct kd_worker {
 /* The threads; `worker` is a kd_worker. */
 void *kd_worker_read(void *worker);
 void *kd_worker_land(void *worker);
+
+/* The lander's: NULL before the session is disconnected. */
+void kd_worker_set_session(kd_worker *worker, void *session);
 
 /* Puts a task into the ready queue and wakes the lander.  Under the lock. */
 void kd_worker_queue_ready(kd_worker *worker, kd_task *task);
