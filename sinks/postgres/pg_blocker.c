@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// pg_blocker: who blocks us, and ending it where it is ours.
+#include "pg_blocker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pg_call.h"
+#include "pg_sink.h"
+
+#define LOOK_MS 3000
+
+/* Everything but the role in "kdirect/<job>/<role>". */
+static void own_prefix(const char *name, char ret_prefix[PG_NAME_SIZE])
+{
+	snprintf(ret_prefix, PG_NAME_SIZE, "%s", name);
+	strrchr(ret_prefix, '/')[1] = '\0';
+}
+
+/* The name is asked for again in the same statement: the pid may be another session's by now. */
+static void end_one(pg_session *second, pg_session *blocked, const char *prefix, int pid)
+{
+	pg_call call;
+	kd_error err = {0};
+	pg_call_init(&call, second, "end a blocking session");
+	pg_call_sql(&call, "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity"
+		" where pid operator(pg_catalog.=) $1::pg_catalog.int4 and pg_catalog.starts_with(application_name, $2)");
+	pg_call_int(&call, pid);
+	pg_call_text(&call, prefix);
+	if (pg_call_run(&call, NULL, &err) == KD_OK) {
+		kd_log(blocked->sink->log, KD_LOG_WARN, 0, "ended session %d of this job: it held locks that we wait for", pid);
+	} else {
+		size_t n = strlen(blocked->blockers);
+		snprintf(blocked->blockers + n, sizeof blocked->blockers - n, " (not allowed from here: %s)", err.sqlstate);
+	}
+	pg_call_done(&call);
+}
+
+static void note(pg_session *blocked, const PGresult *result, int row)
+{
+	size_t n = strlen(blocked->blockers);
+	snprintf(blocked->blockers + n, sizeof blocked->blockers - n,
+		"%swaiting for session %s of role \"%s\" (%s); to end it: select pg_terminate_backend(%s)", n ? "; " : "",
+		PQgetvalue(result, row, 0), PQgetvalue(result, row, 1), PQgetvalue(result, row, 2),
+		PQgetvalue(result, row, 0));
+}
+
+static void look(pg_session *second, pg_session *blocked, kd_error *err)
+{
+	char prefix[PG_NAME_SIZE];
+	own_prefix(blocked->name, prefix);
+	pg_call call;
+	pg_call_init(&call, second, "ask who blocks this job");
+	pg_call_sql(&call, "select a.pid, a.usename, a.application_name, pg_catalog.starts_with(a.application_name, $2)"
+		" from pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::pg_catalog.int4)) b(pid)"
+		" join pg_catalog.pg_stat_activity a on a.pid operator(pg_catalog.=) b.pid");
+	pg_call_int(&call, blocked->backend);
+	pg_call_text(&call, prefix);
+	if (pg_call_run(&call, NULL, err) == KD_OK) {
+		const PGresult *result = call.statement[0].result;
+		if (PQntuples(result) > 0)
+			blocked->blockers[0] = '\0';
+		for (int i = 0; i < PQntuples(result); i++) {
+			note(blocked, result, i);
+			if (*PQgetvalue(result, i, 3) == 't')
+				end_one(second, blocked, prefix, (int) pg_int(result, i, 0));
+		}
+	}
+	pg_call_done(&call);
+}
+
+void pg_blocker_look(pg_session *session)
+{
+	if (!session->in_transaction || !session->backend)
+		return;
+	kd_error err = {0};
+	pg_session *second = NULL;
+	pg_limits limits = session->sink->limits;
+	limits.connect_ms = limits.answer_ms = LOOK_MS;
+	if (pg_conn_open(session->sink, "blocker", &limits, &second, &err) == KD_OK)
+		look(second, session, &err);
+	pg_conn_close(second);
+	if (err.code)
+		snprintf(session->blockers, sizeof session->blockers, "and could not ask who blocks: %.400s", err.message);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pg_blocker: a frozen process of this job must not hold up its successor.
+ *
+ * A process that stopped inside COPY keeps its locks, and no time-out of the server's covers it (measured).  So whoever
+ * of this job waits longer than its lock wait asks, over a second connection, who blocks it, and ends that backend if,
+ * and only if, it is one of this job's. */
+#ifndef PG_BLOCKER_H
+#define PG_BLOCKER_H
+
+#include "pg_conn.h"
+
+/* Looks once; does nothing outside a transaction.  Who blocks and may not be ended is left in session->blockers, with
+ * the statement that ends it.  Cannot fail: what goes wrong is left there too. */
+void pg_blocker_look(pg_session *session);
+
+#endif
