@@ -126,7 +126,7 @@ $(SINK_SO): SO_FLAGS = -Wl,--version-script=$(BUILD)/exports.map
 $(SINK_SO): SO_LIBS = $(LIB_SO) $(SINK_LIBS)
 $(LIB_SO) $(SINK_SO):
 	$(call say,LD,$@)
-	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -shared $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
+	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
 
 # The C++ driver links, because a sink may hold C++; its runtime is wanted only then.
 $(TOOL): $(call obj,$(TOOL_SRC)) $(SINK_A) $(LIB_A)
