@@ -9,6 +9,7 @@
 
 KD_API extern const kd_sink_ops kd_postgres_sink;
 KD_API extern const kd_sink_ops kd_sqlite_sink;
+KD_API extern const kd_sink_ops kd_null_sink;
 
 /* NULL: there is no sink of this name. */
 KD_API const kd_sink_ops *kd_sink_find(const char *type);

@@ -31,14 +31,19 @@ int64_t sqlite_now_ms(void)
 	return (int64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* SQLite's own handler sleeps up to 100 ms between tries, which starves a waiter beside a busy writer. */
-static int wait_for_lock(void *since, int tries)
+static int is_stopped(void *opaque)
 {
-	static _Thread_local int64_t started_ms;
-	(void) since;
+	const sqlite_conn *conn = opaque;
+	return conn->stop && atomic_load(conn->stop);
+}
+
+/* SQLite's own handler sleeps up to 100 ms between tries, which starves a waiter beside a busy writer. */
+static int wait_for_lock(void *opaque, int tries)
+{
+	sqlite_conn *conn = opaque;
 	if (tries == 0)
-		started_ms = mono_ms();
-	if (mono_ms() - started_ms >= SQLITE_BUSY_MS)
+		conn->waiting_since_ms = mono_ms();
+	if (is_stopped(conn) || mono_ms() - conn->waiting_since_ms >= SQLITE_BUSY_MS)
 		return 0;
 	struct timespec pause = {0, tries < 10 ? 1000000 : 5000000};
 	nanosleep(&pause, NULL);
@@ -62,7 +67,8 @@ static int use_wal(sqlite_conn *conn)
 static int configure(sqlite_conn *conn, sqlite_open_mode mode)
 {
 	sqlite3_extended_result_codes(conn->db, 1);
-	sqlite3_busy_handler(conn->db, wait_for_lock, NULL);
+	sqlite3_busy_handler(conn->db, wait_for_lock, conn);
+	sqlite3_progress_handler(conn->db, 10000, is_stopped, conn);
 	/* "name" is always an identifier, never silently a string */
 	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	int rc = sqlite_conn_script(conn, settings);

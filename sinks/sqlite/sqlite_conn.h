@@ -5,6 +5,7 @@
 #define KD_SQLITE_CONN_H
 
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -33,6 +34,8 @@ typedef struct sqlite_conn {
 	sqlite3 *db; /* NULL: closed */
 	dev_t device;
 	ino_t inode;
+	const atomic_bool *stop; /* where it becomes true, what runs or waits ends soon; NULL: nothing does that */
+	int64_t waiting_since_ms; /* for a lock */
 	size_t n_cached;
 	struct {
 		const char *sql; /* a literal: compared by address */

@@ -8,7 +8,7 @@
 #define MOST_PRUNED 5000 /* rows a call, so that the lock is not held for long */
 
 typedef struct prefix {
-	int64_t n, until, batch_time, records, rows, dropped, gap;
+	int64_t n, until, batch_time, records, rows, dropped, dead_letters, gap;
 } prefix;
 
 /* The rows of a segment that may go, at most `most`.  One is known to be not the last when another follows. */
@@ -36,6 +36,7 @@ static int find_prefix(sqlite_conn *conn, const char *job, int32_t index, int64_
 		ret->records += row.records;
 		ret->rows += row.rows;
 		ret->dropped += row.dropped;
+		ret->dead_letters += row.dead_letters;
 		ret->gap += row.gap;
 	}
 	return sqlite3_reset(stmt);
@@ -54,10 +55,12 @@ static int remove_prefix(sqlite_conn *conn, const char *job, int32_t index, cons
 		rc = sqlite_conn_run(conn, NULL,
 			"update kdirect_position set log_from = ?3, pruned_batches = pruned_batches + ?4,"
 			"  pruned_records = pruned_records + ?5, pruned_rows = pruned_rows + ?6,"
-			"  pruned_dropped = pruned_dropped + ?7, pruned_gap = pruned_gap + ?8"
+			"  pruned_dropped = pruned_dropped + ?7, pruned_dead_letters = pruned_dead_letters + ?8,"
+			"  pruned_gap = pruned_gap + ?9"
 			" where job = ?1 and partition_index = ?2",
 			SQLITE_ARGS(sqlite_text(job), sqlite_int(index), sqlite_int(p->until), sqlite_int(p->n),
-				sqlite_int(p->records), sqlite_int(p->rows), sqlite_int(p->dropped), sqlite_int(p->gap)));
+				sqlite_int(p->records), sqlite_int(p->rows), sqlite_int(p->dropped), sqlite_int(p->dead_letters),
+				sqlite_int(p->gap)));
 	return rc;
 }
 

@@ -20,7 +20,7 @@ kd_code sqlite_verify(void *opaque, const char *job, kd_segment *ret_segments, s
 		return code;
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt,
-		"select p.partition_index, p.partition, p.planned_until, s.committed_until, p.epoch, p.owner, p.last_batch_time "
+		"select p.partition_index, p.kafka_partition, p.planned_until, s.committed_until, p.epoch, p.owner, p.last_batch_time "
 		SQLITE_SEGMENTS_FROM "where p.job = ?1 and p.closed_at is null order by p.partition_index",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)
@@ -73,7 +73,7 @@ static int read_job(sqlite_conn *conn, const char *job, const kd_ledger_view *vi
 {
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt,
-		"select epoch, cluster_id, target, identity, isolation, start_policy from kdirect_job where job = ?1",
+		"select epoch, cluster_id, target, target_identity, isolation, start_policy from kdirect_job where job = ?1",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)
 		return rc;

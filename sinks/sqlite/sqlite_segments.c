@@ -22,7 +22,7 @@ static int newest(sqlite_conn *conn, const char *job, const kd_new_partition *p,
 	*ret_segment = (kd_segment) {0};
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt, "select " SQLITE_SEGMENT_COLUMNS SQLITE_SEGMENTS_FROM
-		"where p.job = ?1 and p.topic = ?2 and p.partition = ?3 order by p.segment desc limit 1",
+		"where p.job = ?1 and p.topic = ?2 and p.kafka_partition = ?3 order by p.segment desc limit 1",
 		SQLITE_ARGS(sqlite_text(job), sqlite_text(p->topic), sqlite_int(p->partition)));
 	if (rc != SQLITE_OK)
 		return rc;
@@ -67,7 +67,7 @@ static int open_segment(sqlite_conn *conn, const kd_owner *me, const char *job, 
 	int32_t segment, int64_t last_batch_time_ms)
 {
 	int rc = sqlite_conn_run(conn, NULL,
-		"insert into kdirect_partition (job, partition_index, topic, partition, segment, start_offset, planned_until,"
+		"insert into kdirect_partition (job, partition_index, topic, kafka_partition, segment, start_offset, planned_until,"
 		"  last_batch_time, epoch, owner, opened_at)"
 		" select ?1, coalesce(max(partition_index) + 1, 0), ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9"
 		" from kdirect_partition where job = ?1",
@@ -78,7 +78,7 @@ static int open_segment(sqlite_conn *conn, const kd_owner *me, const char *job, 
 		rc = sqlite_conn_run(conn, NULL,
 			"insert into kdirect_position (job, partition_index, committed_until, epoch, owner, log_start, log_from)"
 			" select job, partition_index, start_offset, epoch, owner, ?5, start_offset from kdirect_partition"
-			" where job = ?1 and topic = ?2 and partition = ?3 and segment = ?4",
+			" where job = ?1 and topic = ?2 and kafka_partition = ?3 and segment = ?4",
 			SQLITE_ARGS(sqlite_text(job), sqlite_text(p->topic), sqlite_int(p->partition), sqlite_int(segment),
 				sqlite_int(p->log_start)));
 	return rc;

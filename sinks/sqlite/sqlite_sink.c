@@ -224,6 +224,7 @@ const kd_sink_ops kd_sqlite_sink = {
 	.connect = sqlite_connect,
 	.disconnect = sqlite_disconnect,
 	.usable = sqlite_usable,
+	.interrupt = sqlite_interrupt,
 	.take_over = sqlite_take_over,
 	.add_partitions = sqlite_add_partitions,
 	.append_plan = sqlite_append_plan,

@@ -22,7 +22,7 @@
 #include "kdirect/sink.h"
 #include "sqlite_conn.h"
 
-extern const kd_sink_ops kd_sqlite_sink;
+KD_API extern const kd_sink_ops kd_sqlite_sink;
 
 /* ---- the target: sqlite_target.c ---- */
 
@@ -127,7 +127,8 @@ typedef struct sqlite_sink {
 
 typedef struct sqlite_session {
 	sqlite_sink *sink;
-	sqlite_conn reader; /* opened on first use */
+	atomic_bool interrupted; /* by any thread, for good */
+	sqlite_conn reader;      /* opened on first use */
 	bool snapshot;
 	/* the data transaction */
 	bool in_data;
@@ -141,6 +142,8 @@ kd_code sqlite_txn_begin(sqlite_session *session, kd_error *err) KD_CHECK;
 /* Commits and ends the turn, also when it fails. */
 kd_code sqlite_txn_commit(sqlite_session *session, sqlite_phase phase, kd_error *err) KD_CHECK;
 void sqlite_txn_rollback(sqlite_session *session);
+/* The slot: waits end, running statements end at their next 10,000 steps. */
+void sqlite_interrupt(void *session);
 /* The session's reader, on the file that the path now names; KD_ECONFIG where there is no file. */
 kd_code sqlite_reader(sqlite_session *session, sqlite_conn **ret_conn, kd_error *err) KD_CHECK;
 
@@ -165,7 +168,7 @@ kd_code sqlite_schema_version(sqlite_conn *conn, int *ret_version, kd_error *err
 /* Columns 0.. of a statement over SQLITE_SEGMENT_COLUMNS into *segment, to be dropped, also where it is
  * false: no memory. */
 #define SQLITE_SEGMENT_COLUMNS \
-	"p.partition_index, p.topic, p.partition, p.segment, p.closed_at, p.closed_reason, p.start_offset," \
+	"p.partition_index, p.topic, p.kafka_partition, p.segment, p.closed_at, p.closed_reason, p.start_offset," \
 	" p.planned_until, s.committed_until, p.last_batch_time, s.log_start, s.log_from, s.pruned_batches," \
 	" s.pruned_records, s.pruned_rows, s.pruned_dropped, s.pruned_gap, s.witness_offset, s.witness_timestamp," \
 	" s.witness_checksum, p.epoch, p.owner, s.committed_at "

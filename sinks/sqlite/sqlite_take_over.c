@@ -19,7 +19,7 @@ static int read_job(sqlite_conn *conn, const char *job, stored_job *ret_job)
 {
 	*ret_job = (stored_job) {0};
 	sqlite3_stmt *stmt;
-	int rc = sqlite_conn_query(conn, &stmt, "select epoch, cluster_id, target, identity from kdirect_job where job = ?1",
+	int rc = sqlite_conn_query(conn, &stmt, "select epoch, cluster_id, target, target_identity from kdirect_job where job = ?1",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)
 		return rc;
@@ -52,7 +52,7 @@ kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, c
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt,
 		"select j.job from kdirect_job j join kdirect_partition p on p.job = j.job"
-		" where j.job <> ?1 and j.identity = ?2 and p.topic = ?3 limit 1",
+		" where j.job <> ?1 and j.target_identity = ?2 and p.topic = ?3 limit 1",
 		SQLITE_ARGS(sqlite_text(job), sqlite_text(sink->info.identity), sqlite_text(topic)));
 	char other[256] = "";
 	if (rc == SQLITE_OK) {
@@ -73,7 +73,7 @@ kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, c
 static int write_job(sqlite_conn *conn, const sqlite_sink *sink, const kd_take_over *r, int64_t epoch)
 {
 	return sqlite_conn_run(conn, NULL,
-		"insert into kdirect_job (job, epoch, owner, cluster_id, target, identity, start_policy, isolation, created_at)"
+		"insert into kdirect_job (job, epoch, owner, cluster_id, target, target_identity, start_policy, isolation, created_at)"
 		" values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
 		" on conflict (job) do update set epoch = excluded.epoch, owner = excluded.owner, target = excluded.target,"
 		"  start_policy = excluded.start_policy, isolation = excluded.isolation",

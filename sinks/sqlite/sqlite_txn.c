@@ -11,7 +11,8 @@ static void give_up_turn(sqlite_session *session)
 	sqlite_sink *sink = session->sink;
 	pthread_mutex_lock(&sink->lock);
 	sink->holder = NULL;
-	pthread_cond_signal(&sink->freed);
+	sink->writer.stop = NULL;
+	pthread_cond_broadcast(&sink->freed);
 	pthread_mutex_unlock(&sink->lock);
 }
 
@@ -23,12 +24,15 @@ static kd_code take_turn(sqlite_session *session, kd_error *err)
 	deadline.tv_sec += SQLITE_BUSY_MS / 1000 + 1;
 	int timed = 0;
 	pthread_mutex_lock(&sink->lock);
-	while (sink->holder && timed != ETIMEDOUT)
+	while (sink->holder && timed != ETIMEDOUT && !atomic_load(&session->interrupted))
 		timed = pthread_cond_timedwait(&sink->freed, &sink->lock, &deadline);
-	bool mine = !sink->holder;
+	bool interrupted = atomic_load(&session->interrupted);
+	bool mine = !sink->holder && !interrupted;
 	if (mine)
 		sink->holder = session;
 	pthread_mutex_unlock(&sink->lock);
+	if (interrupted)
+		return kd_error_set(err, KD_ESTOPPED, KD_RETRY, "could not begin a transaction in \"%s\": interrupted", sink->path);
 	if (!mine)
 		return kd_error_set(err, KD_EBUSY, KD_RETRY,
 			"could not begin a transaction in \"%s\": another session of this job is still writing", sink->path);
@@ -53,6 +57,19 @@ static kd_code open_writer(sqlite_sink *sink, kd_error *err)
 	return sqlite_conn_open(&sink->writer, sink->path, SQLITE_MODE_WRITE, err);
 }
 
+static kd_code begin_immediate(sqlite_sink *sink, kd_error *err)
+{
+	int rc = sqlite_conn_run(&sink->writer, NULL, "begin immediate", NULL, 0);
+	if (rc == SQLITE_OK)
+		return KD_OK;
+	if ((rc & 0xff) != SQLITE_BUSY)
+		return sqlite_error_set(err, sink->writer.db, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\"",
+			sink->path);
+	char who[512];
+	sqlite_holder_describe(sink->path, who, sizeof who);
+	return sqlite_error_set(err, NULL, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\": %s", sink->path, who);
+}
+
 kd_code sqlite_txn_begin(sqlite_session *session, kd_error *err)
 {
 	sqlite_sink *sink = session->sink;
@@ -62,18 +79,9 @@ kd_code sqlite_txn_begin(sqlite_session *session, kd_error *err)
 	if (code)
 		return code;
 	code = open_writer(sink, err);
-	if (!code) {
-		int rc = sqlite_conn_run(&sink->writer, NULL, "begin immediate", NULL, 0);
-		if ((rc & 0xff) == SQLITE_BUSY) {
-			char who[512];
-			sqlite_holder_describe(sink->path, who, sizeof who);
-			code = sqlite_error_set(err, NULL, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\": %s",
-				sink->path, who);
-		} else if (rc != SQLITE_OK) {
-			code = sqlite_error_set(err, sink->writer.db, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\"",
-				sink->path);
-		}
-	}
+	sink->writer.stop = &session->interrupted;
+	if (!code)
+		code = begin_immediate(sink, err);
 	if (code)
 		give_up_turn(session);
 	return code;
@@ -104,6 +112,15 @@ kd_code sqlite_txn_commit(sqlite_session *session, sqlite_phase phase, kd_error 
 	return code;
 }
 
+void sqlite_interrupt(void *opaque)
+{
+	sqlite_session *session = opaque;
+	atomic_store(&session->interrupted, true);
+	pthread_mutex_lock(&session->sink->lock);
+	pthread_cond_broadcast(&session->sink->freed);
+	pthread_mutex_unlock(&session->sink->lock);
+}
+
 kd_code sqlite_reader(sqlite_session *session, sqlite_conn **ret_conn, kd_error *err)
 {
 	const char *path = session->sink->path;
@@ -114,5 +131,7 @@ kd_code sqlite_reader(sqlite_session *session, sqlite_conn **ret_conn, kd_error 
 	if (access(path, F_OK) != 0 && errno == ENOENT && session->sink->read_only)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not read the ledger: there is no file \"%s\"; has the job run?",
 			path);
-	return sqlite_conn_open(&session->reader, path, SQLITE_MODE_READ, err);
+	kd_code code = sqlite_conn_open(&session->reader, path, SQLITE_MODE_READ, err);
+	session->reader.stop = &session->interrupted;
+	return code;
 }
