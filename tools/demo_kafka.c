@@ -112,11 +112,11 @@ static void swallow_log(const rd_kafka_t *rk, int level, const char *facility, c
 static rd_kafka_conf_t *make_conf(struct demo_kafka *kafka)
 {
 	/* Idempotence: a retry of the producer's own must not look like a double of the job's.  Compression: what the
-	 * brokers keep of a partition is bounded in bytes. */
+	 * brokers keep of a partition is bounded in bytes.  Linger: these brokers answer a fetch with one set of messages. */
 	static const char *const settings[][2] = {
 		{"enable.idempotence", "true"},
 		{"compression.codec", "lz4"},
-		{"linger.ms", "20"},
+		{"linger.ms", "60"},
 		{"client.id", "kdirect-demo"},
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
