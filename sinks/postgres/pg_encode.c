@@ -81,6 +81,16 @@ static void follow(struct pg_encoder *encoder, const kd_batch_partition *batch, 
 	encoder->last_offset = INT64_MIN;
 }
 
+// err holds a refusal, but the first refused record is the one to tell of, and it may be among those that wait.
+static kd_code refuse_first(struct pg_encoder *encoder, kd_buf *out, kd_error *err)
+{
+	kd_error earlier = {0};
+	kd_code code = pg_held_release(encoder, out, &earlier);
+	if (code && err)
+		*err = earlier;
+	return code ? code : KD_ERECORD;
+}
+
 kd_code pg_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 	uint32_t *ret_rows, kd_error *err)
 {
@@ -93,19 +103,11 @@ kd_code pg_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, c
 	}
 	bool fields = encoder->conf.columns->layout == PG_LAYOUT_FIELDS;
 	bool skip = fields && !record->value && encoder->conf.null_value_skip;
-	kd_error refusal = {0};
-	kd_code code = skip ? KD_OK : pg_row_encode(encoder, batch, record, out, &refusal);
-	// The first refused record is the one to tell of, and it may be among those that wait.
-	if (code == KD_ERECORD && encoder->held.n_rows > 0) {
-		kd_code earlier = pg_held_release(encoder, out, err);
-		if (earlier)
-			return earlier;
-	}
-	if (code) {
-		if (err && !err->code)
-			*err = refusal;
+	kd_code code = skip ? KD_OK : pg_row_encode(encoder, batch, record, out, err);
+	if (code == KD_ERECORD && encoder->held.n_rows > 0)
+		return refuse_first(encoder, out, err);
+	if (code)
 		return code;
-	}
 	encoder->last_offset = record->offset;
 	encoder->stats.records++;
 	*ret_rows = !skip;

@@ -52,7 +52,8 @@ struct pg_encoder {
 	uint16_t n_order;
 	uint16_t *late; /* columns with a default that no record has had so far */
 	uint16_t n_late;
-	bool has_headers; /* some column takes them */
+	bool has_own;     /* some column is filled from the record itself */
+	bool has_headers; /* one of them takes the headers */
 
 	/* the record being encoded */
 	struct pg_json json;

@@ -22,6 +22,7 @@ static void add_column(struct pg_encoder *encoder, size_t i)
 		encoder->late[encoder->n_late++] = (uint16_t) i;
 	else
 		encoder->order[encoder->n_order++] = (uint16_t) i;
+	encoder->has_own |= column->source != PG_FROM_FIELD;
 	encoder->has_headers |= column->source == PG_FROM_HEADERS;
 }
 
@@ -228,7 +229,7 @@ static kd_code encode_fields(struct pg_encoder *encoder, const kd_batch_partitio
 kd_code pg_row_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
-	kd_code code = pg_own_check(encoder, record, err);
+	kd_code code = encoder->has_own ? pg_own_check(encoder, record, err) : KD_OK;
 	if (code)
 		return code;
 	if (encoder->conf.columns->layout == PG_LAYOUT_FIELDS)
