@@ -116,7 +116,7 @@ static rd_kafka_conf_t *make_conf(struct demo_kafka *kafka)
 	static const char *const settings[][2] = {
 		{"enable.idempotence", "true"},
 		{"compression.codec", "lz4"},
-		{"linger.ms", "60"},
+		{"linger.ms", "30"},
 		{"client.id", "kdirect-demo"},
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
