@@ -44,8 +44,8 @@ kd_config *pg_world_config(const pg_world *w)
 		" \"sink\": {\"type\": \"postgres\", \"dsn\": \"%s\", \"table\": \"%s\"%s%s}}",
 		w->job, w->dsn, w->table, w->more[0] ? ", " : "", w->more);
 	kd_config *config = kd_config_new(w->ops->options, w->ops->n_options);
-	MUST(kd_config_parse(config, text, strlen(text), "job.json", print_finding, NULL, &err));
-	MUST(kd_config_check(config, print_finding, NULL, &err));
+	MUST(kd_config_parse(config, text, strlen(text), "job.json", print_finding, NULL, &failure));
+	MUST(kd_config_check(config, print_finding, NULL, &failure));
 	return config;
 }
 
@@ -62,15 +62,15 @@ instance *open_instance(pg_world *w, char id)
 	kt_check(i, "no memory");
 	i->w = w;
 	memset(i->id, id, sizeof i->id - 1);
-	MUST(try_open(w, &i->sink, &i->config, &err));
-	MUST(w->ops->connect(i->sink, "driver", &i->session, &err));
+	MUST(try_open(w, &i->sink, &i->config, &failure));
+	MUST(w->ops->connect(i->sink, "driver", &i->session, &failure));
 	return i;
 }
 
 void reconnect(instance *i, const char *role)
 {
 	i->w->ops->disconnect(i->session);
-	MUST(i->w->ops->connect(i->sink, role, &i->session, &err));
+	MUST(i->w->ops->connect(i->sink, role, &i->session, &failure));
 }
 
 kd_code try_take_over(instance *i, kd_error *err)
@@ -94,7 +94,7 @@ static void add_partitions(instance *i, int first, int n)
 	for (int k = 0; k < n; k++)
 		wanted[k] = (kd_new_partition) {.topic = TOPIC, .partition = first + k};
 	kd_cas cas;
-	MUST(i->w->ops->add_partitions(i->session, &i->me, i->w->job, wanted, (size_t) n, &cas, segments, &err));
+	MUST(i->w->ops->add_partitions(i->session, &i->me, i->w->job, wanted, (size_t) n, &cas, segments, &failure));
 	cr_assert_eq(cas, KD_CAS_DONE);
 	for (int k = 0; k < n; k++)
 		free(segments[k].topic);
@@ -103,7 +103,7 @@ static void add_partitions(instance *i, int first, int n)
 instance *start(pg_world *w, char id, int partitions)
 {
 	instance *i = open_instance(w, id);
-	MUST(try_take_over(i, &err));
+	MUST(try_take_over(i, &failure));
 	if (i->image.n_segments == 0 && partitions > 0)
 		add_partitions(i, 0, partitions);
 	return i;
@@ -127,14 +127,14 @@ kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t un
 kd_cas plan(instance *i, const kd_batch_partition *e)
 {
 	kd_cas cas;
-	MUST(i->w->ops->append_plan(i->session, &i->me, e, 1, &cas, &err));
+	MUST(i->w->ops->append_plan(i->session, &i->me, e, 1, &cas, &failure));
 	return cas;
 }
 
 kd_cas begin(instance *i, const kd_batch_partition *e)
 {
 	kd_cas cas;
-	MUST(i->w->ops->begin(i->session, &i->me, e, &cas, &err));
+	MUST(i->w->ops->begin(i->session, &i->me, e, &cas, &failure));
 	return cas;
 }
 
@@ -142,7 +142,7 @@ kd_code write_values(instance *i, const kd_batch_partition *e, const char *const
 {
 	void *encoder = NULL;
 	kd_buf out = {0};
-	MUST(i->w->ops->encoder_open(i->sink, &encoder, &err));
+	MUST(i->w->ops->encoder_open(i->sink, &encoder, &failure));
 	for (int64_t offset = e->range.from; offset < e->range.until; offset++) {
 		char text[32];
 		snprintf(text, sizeof text, "%lld", (long long) offset);
@@ -150,9 +150,9 @@ kd_code write_values(instance *i, const kd_batch_partition *e, const char *const
 		kd_record record = {.offset = offset, .timestamp_ms = 1767225600000 + offset, .key = text,
 			.key_size = strlen(text), .value = value, .value_size = value ? strlen(value) : 0};
 		uint32_t rows = 0;
-		MUST(i->w->ops->encode(encoder, e, &record, &out, &rows, &err));
+		MUST(i->w->ops->encode(encoder, e, &record, &out, &rows, &failure));
 	}
-	MUST(i->w->ops->flush(encoder, e, &out, &err));
+	MUST(i->w->ops->flush(encoder, e, &out, &failure));
 	kd_code code = i->w->ops->write(i->session, out.data, out.size, why);
 	i->w->ops->encoder_close(encoder);
 	kd_buf_done(&out);
@@ -161,7 +161,7 @@ kd_code write_values(instance *i, const kd_batch_partition *e, const char *const
 
 void write_range(instance *i, const kd_batch_partition *e)
 {
-	MUST(write_values(i, e, NULL, &err));
+	MUST(write_values(i, e, NULL, &failure));
 }
 
 kd_batch_result result_of(const kd_batch_partition *e)
@@ -181,7 +181,7 @@ void land(instance *i, const kd_batch_partition *e)
 {
 	cr_assert_eq(begin(i, e), KD_CAS_DONE);
 	write_range(i, e);
-	MUST(try_commit(i, e, &err));
+	MUST(try_commit(i, e, &failure));
 }
 
 void plan_and_land(instance *i, const kd_batch_partition *e)
@@ -193,6 +193,6 @@ void plan_and_land(instance *i, const kd_batch_partition *e)
 kd_reread reread(instance *i, kd_reread_kind kind, const kd_batch_partition *e)
 {
 	kd_reread row = {0};
-	MUST(i->w->ops->reread(i->session, kind, e, 1, &row, &err));
+	MUST(i->w->ops->reread(i->session, kind, e, 1, &row, &failure));
 	return row;
 }

@@ -40,12 +40,12 @@ typedef struct instance {
 	kd_ledger_image image;
 } instance;
 
-/* The call must succeed; it names `err` as its last argument. */
+/* The call must succeed; it names `failure` as its last argument. */
 #define MUST(call) \
 	do { \
-		kd_error err = {0}; \
+		kd_error failure = {0}; \
 		kd_code code_ = (call); \
-		kt_check(code_ == KD_OK, "%s: %s: %s", #call, kd_code_name(code_), err.message); \
+		kt_check(code_ == KD_OK, "%s: %s: %s", #call, kd_code_name(code_), failure.message); \
 	} while (0)
 
 void pg_world_open(pg_world *w, const char *table, const char *more);

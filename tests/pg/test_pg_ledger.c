@@ -59,13 +59,13 @@ Test(pg_ledger, a_plan_is_made_for_all_its_partitions_or_none)
 	kd_batch_partition wrong[] = {entry(2, 1000, 0, 5), entry(0, 1000, 0, 5), entry(1, 1000, 3, 5)};
 	kd_batch_partition right[] = {entry(2, 1000, 0, 5), entry(0, 1000, 0, 5), entry(1, 1000, 0, 5)};
 	kd_cas cas;
-	MUST(w.ops->append_plan(a->session, &a->me, wrong, 3, &cas, &err));
+	MUST(w.ops->append_plan(a->session, &a->me, wrong, 3, &cas, &failure));
 	cr_assert_eq(cas, KD_CAS_MISS);
 	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from kdirect.batch_partition"), 0);
-	MUST(w.ops->append_plan(a->session, &a->me, right, 3, &cas, &err));
+	MUST(w.ops->append_plan(a->session, &a->me, right, 3, &cas, &failure));
 	cr_assert_eq(cas, KD_CAS_DONE);
 	kd_reread rows[3];
-	MUST(w.ops->reread(a->session, KD_REREAD_PLAN, right, 3, rows, &err));
+	MUST(w.ops->reread(a->session, KD_REREAD_PLAN, right, 3, rows, &failure));
 	for (int i = 0; i < 3; i++)
 		cr_assert(rows[i].found && rows[i].position == 5 && rows[i].batch == KD_BATCH_PLANNED);
 	stop(a);
@@ -94,15 +94,15 @@ Test(pg_ledger, a_withdrawn_identifier_never_commits)
 	kd_cas cas;
 	cr_assert_eq(plan(a, &one), KD_CAS_DONE);
 	cr_assert_eq(plan(a, &two), KD_CAS_DONE);
-	MUST(w.ops->withdraw(a->session, &a->me, &one, &cas, &err));
+	MUST(w.ops->withdraw(a->session, &a->me, &one, &cas, &failure));
 	cr_assert_eq(cas, KD_CAS_MISS, "only the newest plan may go back");
-	MUST(w.ops->withdraw(a->session, &a->me, &two, &cas, &err));
+	MUST(w.ops->withdraw(a->session, &a->me, &two, &cas, &failure));
 	cr_assert_eq(cas, KD_CAS_DONE);
 	cr_assert_eq(reread(a, KD_REREAD_PLAN, &two).batch, KD_BATCH_WITHDRAWN);
 	land(a, &one);
 	cr_assert_eq(begin(a, &two), KD_CAS_MISS);
 	plan_and_land(a, &again);
-	MUST(w.ops->withdraw(a->session, &a->me, &again, &cas, &err));
+	MUST(w.ops->withdraw(a->session, &a->me, &again, &cas, &failure));
 	cr_assert_eq(cas, KD_CAS_MISS, "what is committed stays");
 	stop(a);
 	pg_world_close(&w);
@@ -112,7 +112,7 @@ static kd_segment add_one(instance *a, const kd_new_partition *wanted)
 {
 	kd_cas cas;
 	kd_segment segment;
-	MUST(a->w->ops->add_partitions(a->session, &a->me, JOB, wanted, 1, &cas, &segment, &err));
+	MUST(a->w->ops->add_partitions(a->session, &a->me, JOB, wanted, 1, &cas, &segment, &failure));
 	cr_assert_eq(cas, KD_CAS_DONE);
 	return segment;
 }
@@ -136,7 +136,7 @@ Test(pg_ledger, a_new_segment_closes_the_old_and_records_what_it_gives_up)
 	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from kdirect.gap where from_offset = 10 and until_offset = 20"
 		" and reason = 'the \"topic\" was {recreated}\\'"), 1);
 	cr_assert_eq(begin(a, &two), KD_CAS_MISS);
-	MUST(try_take_over(a, &err));
+	MUST(try_take_over(a, &failure));
 	cr_assert_eq(a->image.n_segments, 3);
 	cr_assert_eq(a->image.n_plans, 0);
 	cr_assert(a->image.segments[0].closed && !a->image.segments[2].closed);
@@ -154,10 +154,10 @@ Test(pg_ledger, partitions_are_added_under_my_epoch_and_once)
 		{.topic = TOPIC, .partition = 0}};
 	kd_segment s[2];
 	kd_cas cas;
-	MUST(w.ops->add_partitions(a->session, &a->me, JOB, wanted, 2, &cas, s, &err));
+	MUST(w.ops->add_partitions(a->session, &a->me, JOB, wanted, 2, &cas, s, &failure));
 	cr_assert_eq(cas, KD_CAS_MISS);
 	for (int i = 0; i < 2; i++) {
-		MUST(w.ops->add_partitions(b->session, &b->me, JOB, wanted, 2, &cas, s, &err));
+		MUST(w.ops->add_partitions(b->session, &b->me, JOB, wanted, 2, &cas, s, &failure));
 		cr_assert_eq(cas, KD_CAS_DONE);
 		cr_assert(s[0].partition_index == 1 && s[0].start_offset == 5 && s[0].log_start == 2 && s[0].log_from == 5);
 		cr_assert_str_eq(s[0].topic, wanted[0].topic);
@@ -167,7 +167,7 @@ Test(pg_ledger, partitions_are_added_under_my_epoch_and_once)
 	}
 	kd_segment seen[2];
 	size_t n;
-	MUST(w.ops->verify(b->session, JOB, seen, 2, &n, &err));
+	MUST(w.ops->verify(b->session, JOB, seen, 2, &n, &failure));
 	cr_assert(n == 2 && seen[1].planned_until == 5 && seen[1].owner.epoch == b->me.epoch);
 	stop(a);
 	stop(b);
@@ -187,16 +187,16 @@ Test(pg_ledger, pruning_keeps_the_sums_and_the_last_identifier)
 		" where batch_time <> 1003");
 	int64_t removed;
 	bool more;
-	MUST(w.ops->prune(a->session, &a->me, JOB, 30, &removed, &more, &err));
+	MUST(w.ops->prune(a->session, &a->me, JOB, 30, &removed, &more, &failure));
 	cr_assert_eq(removed, 3, "a young row keeps those behind it");
 	cr_assert_not(more);
-	MUST(try_take_over(a, &err));
+	MUST(try_take_over(a, &failure));
 	kd_segment *s = &a->image.segments[0];
 	cr_assert(s->log_from == 30 && s->pruned_batches == 3 && s->pruned_rows == 30 && s->pruned_records == 30);
 	kt_pg_exec(&w.pg, "update kdirect.batch_partition set committed_at = now() - interval '40 days'");
-	MUST(w.ops->prune(a->session, &a->me, JOB, 30, &removed, &more, &err));
+	MUST(w.ops->prune(a->session, &a->me, JOB, 30, &removed, &more, &failure));
 	cr_assert_eq(removed, 1, "the last one stays");
-	MUST(w.ops->prune(a->session, &(kd_owner) {.epoch = 99}, JOB, 30, &removed, &more, &err));
+	MUST(w.ops->prune(a->session, &(kd_owner) {.epoch = 99}, JOB, 30, &removed, &more, &failure));
 	cr_assert_eq(removed, 0, "not mine");
 	stop(a);
 	pg_world_close(&w);
@@ -217,7 +217,7 @@ Test(pg_ledger, uncommitted_plans_are_found_at_take_over)
 	cr_assert(b->image.plans[1].range.from == 10 && b->image.plans[1].state == KD_BATCH_PLANNED);
 	land(b, &one);
 	land(b, &two);
-	MUST(try_take_over(b, &err));
+	MUST(try_take_over(b, &failure));
 	cr_assert_eq(b->image.n_plans, 0);
 	cr_assert(b->image.segments[1].witness.offset == 19 && b->image.segments[1].witness.checksum == 7);
 	stop(b);
