@@ -124,9 +124,16 @@ static bool whole_number(const char *text, int64_t min, int64_t max, int64_t *re
 static bool wrong_value(const struct verb *verb, const struct arg_option *row, const char *text)
 {
 	fprintf(stderr, "kdirect %s: --%s \"%s\": ", verb->name, row->name, text);
-	if (row->type == ARG_ENUM)
-		fprintf(stderr, "must be one of %s\n", row->values);
-	else
+	if (row->type == ARG_ENUM) {
+		fprintf(stderr, "must be one of");
+		for (const char *at = row->values; *at; at += *at == '|') {
+			int size = (int) strcspn(at, "|");
+
+			fprintf(stderr, " %.*s", size, at);
+			at += size;
+		}
+		fputc('\n', stderr);
+	} else
 		fprintf(stderr, "must be a whole number from %lld to %lld\n", (long long) row->min, (long long) row->max);
 	return false;
 }

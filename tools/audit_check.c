@@ -392,6 +392,8 @@ static void walk_committed(struct audit_check *check, const kd_batch_row *row)
 			LL(row->range.until));
 	if (row->range.until > check->next)
 		check->next = row->range.until;
+	if (row->range.until > check->plan_next)
+		check->plan_next = row->range.until;
 	judge_counts(check, row);
 	match_gaps(check, row);
 	sums->ranges++;

@@ -19,7 +19,7 @@
 
 #include <kdirect/sink.h>
 
-#include "ledger_session.h"
+#include "segment_list.h"
 
 struct audit_finding {
 	const char *invariant; /* "I1" */

@@ -127,19 +127,27 @@ static void print_notes(const struct audit_report *report, FILE *to)
 	}
 }
 
+static const char *plural(int64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void print_verdict(const struct audit_report *report, const struct totals *totals, FILE *to)
 {
 	char offsets[TIME_SIZE], ranges[TIME_SIZE], gap[TIME_SIZE], both[TIME_SIZE], gone[TIME_SIZE];
 
 	if (!audit_report_proved(report)) {
-		fprintf(to, "NOT proved: %lld findings", (long long) report->all_findings);
-		fprintf(to, report->strict && report->all_gaps ? ", %lld recorded gaps\n" : "\n", (long long) report->all_gaps);
+		fprintf(to, "NOT proved: %lld finding%s", (long long) report->all_findings, plural(report->all_findings));
+		if (report->strict && report->all_gaps)
+			fprintf(to, ", %lld recorded gap%s", (long long) report->all_gaps, plural(report->all_gaps));
+		fputc('\n', to);
 		return;
 	}
-	fprintf(to, "proved: %zu partitions, %s offsets in %s ranges, nothing missing, nothing double",
-		totals->partitions, count_text(totals->offsets, offsets), count_text(totals->ranges, ranges));
+	fprintf(to, "proved: %zu partition%s, %s offset%s in %s range%s, nothing missing, nothing double", totals->partitions,
+		plural((int64_t) totals->partitions), count_text(totals->offsets, offsets), plural(totals->offsets),
+		count_text(totals->ranges, ranges), plural(totals->ranges));
 	if (totals->gap)
-		fprintf(to, "; %s offsets were given up and recorded", count_text(totals->gap, gap));
+		fprintf(to, "; %s offset%s given up and recorded", count_text(totals->gap, gap), plural(totals->gap));
 	fputc('\n', to);
 	if (report->deep && totals->by_offsets)
 		fprintf(to, "deep: %s records compared one by one with Kafka, %s that Kafka no longer holds were not\n",

@@ -15,6 +15,16 @@
 
 enum { MOST_COLUMNS = 20 };
 
+/* Programs get the column always. */
+static bool has_errors(const struct offset_table *table)
+{
+	bool any = table->args->json || table->args->csv;
+
+	for (size_t i = 0; !any && i < table->n; i++)
+		any = table->kafka_rows[i].native != 0;
+	return any;
+}
+
 static size_t columns_of(const struct offset_table *table, const char *columns[MOST_COLUMNS])
 {
 	static const char *const always[] = {"topic", "partition", "low", "last_stable", "high"};
@@ -34,7 +44,8 @@ static size_t columns_of(const struct offset_table *table, const char *columns[M
 		columns[n++] = of_job[i];
 	if (!table->file)
 		columns[n++] = "offsets";
-	columns[n++] = "error";
+	if (has_errors(table))
+		columns[n++] = "error";
 	return n;
 }
 
@@ -83,7 +94,7 @@ static int64_t span(int64_t from, int64_t until)
 }
 
 static void put_row(struct out *out, const struct offset_table *table, const kd_offsets *kafka,
-	const struct offset_row *row)
+	const struct offset_row *row, bool has_error)
 {
 	out_text(out, kafka->topic);
 	out_number(out, kafka->partition);
@@ -100,12 +111,13 @@ static void put_row(struct out *out, const struct offset_table *table, const kd_
 		put_job(out, row);
 	else
 		out_known(out, span(kafka->low, kafka->high));
-	put_error(out, kafka->native);
+	if (has_error)
+		put_error(out, kafka->native);
 	out_end_row(out);
 }
 
 /* The sums of a topic's rows [first, end), for people. */
-static void put_total(struct out *out, const struct offset_table *table, size_t first, size_t end)
+static void put_total(struct out *out, const struct offset_table *table, size_t first, size_t end, bool has_error)
 {
 	int64_t offsets = 0, lag = 0, group_lag = 0;
 
@@ -133,7 +145,8 @@ static void put_total(struct out *out, const struct offset_table *table, size_t 
 			out_text(out, "");
 	if (!table->file)
 		out_number(out, offsets);
-	out_text(out, "");
+	if (has_error)
+		out_text(out, "");
 	out_end_row(out);
 	out_table_only(out, false);
 }
@@ -141,15 +154,16 @@ static void put_total(struct out *out, const struct offset_table *table, size_t 
 static bool print_table(const struct offset_table *table)
 {
 	const char *columns[MOST_COLUMNS];
+	bool has_error = has_errors(table);
 	size_t n = columns_of(table, columns), first = 0;
 	struct out *out = out_open(stdout, out_format_of(table->args), columns, n);
 
 	for (size_t i = 0; out && i < table->n; i++) {
-		put_row(out, table, &table->kafka_rows[i], &table->rows[i]);
+		put_row(out, table, &table->kafka_rows[i], &table->rows[i], has_error);
 		if (i + 1 < table->n && strcmp(table->kafka_rows[i].topic, table->kafka_rows[i + 1].topic) == 0)
 			continue;
 		if (i > first)
-			put_total(out, table, first, i + 1);
+			put_total(out, table, first, i + 1, has_error);
 		first = i + 1;
 	}
 	return out_close(out);

@@ -117,11 +117,27 @@ static const kd_sink_ops *sink_of(const struct args *args, const kd_buf *text, c
 	return sink;
 }
 
-static kd_code unknown_sink(const char *name, const char *type, kd_diagnostic_fn *report, void *opaque,
-	kd_error *err)
+/* Without the sink's table its keys are all unknown: of a wrong name that would be a false trail. */
+struct filter {
+	kd_diagnostic_fn *report;
+	void *opaque;
+};
+
+static void report_but_sink(void *opaque, const kd_diagnostic *diagnostic)
+{
+	const struct filter *filter = opaque;
+
+	if (strncmp(diagnostic->message, "unknown key \"sink.", strlen("unknown key \"sink.")) != 0)
+		filter->report(filter->opaque, diagnostic);
+}
+
+static kd_code unknown_sink(kd_config *config, const char *name, const char *type, kd_diagnostic_fn *report,
+	void *opaque, kd_error *err)
 {
 	const char *names[16];
+	struct filter filter = {report, opaque};
 	const kd_sink_ops *sink;
+	kd_error ignored = {0};
 	char message[256];
 	size_t n = 0;
 	const char *near;
@@ -132,6 +148,8 @@ static kd_code unknown_sink(const char *name, const char *type, kd_diagnostic_fn
 	snprintf(message, sizeof message, "sink.type: there is no sink \"%s\"%s%s%s", type, near ? "; did you mean \"" : "",
 		near ? near : "", near ? "\"?" : "");
 	report(opaque, &(kd_diagnostic){.file = name, .message = message});
+	if (kd_config_check(config, report_but_sink, &filter, &ignored))
+		kd_error_clear(&ignored);
 	return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s: %s", name, message);
 }
 
@@ -153,7 +171,7 @@ kd_code job_file_open(const struct args *args, const char *path, kd_diagnostic_f
 	if (code)
 		return code;
 	if (!ret->sink && type[0])
-		return unknown_sink(name, type, report, opaque, err);
+		return unknown_sink(ret->config, name, type, report, opaque, err);
 	return kd_config_check(ret->config, report, opaque, err);
 }
 

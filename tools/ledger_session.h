@@ -5,6 +5,7 @@
 #define TOOLS_LEDGER_SESSION_H
 
 #include "job_file.h"
+#include "segment_list.h"
 
 enum { VERB_TIMEOUT_MS = 30000 };
 
@@ -21,17 +22,5 @@ void ledger_session_close(struct ledger_session *ledger);
 
 /* Reads the ledger in a snapshot of its own. */
 kd_code ledger_session_read(struct ledger_session *ledger, const kd_ledger_view *view, kd_error *err) KD_CHECK;
-
-/* Deep copies of the job's segments, by partition_index; the caller frees with segments_free. */
-struct segments {
-	kd_segment *items;
-	size_t n, capacity;
-	bool failed; /* no memory */
-};
-/* kd_ledger_view's segment slot; opaque is a struct segments. */
-bool segments_add(void *opaque, const kd_segment *segment);
-void segments_free(struct segments *segments);
-/* NULL: no such partition index. */
-const kd_segment *segments_find(const struct segments *segments, int32_t partition_index);
 
 #endif

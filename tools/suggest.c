@@ -43,16 +43,16 @@ const char *suggest(const char *word, const char *const *candidates, size_t n)
 	size_t size = strlen(word);
 	size_t near = size / 3 + 1;
 
+	for (size_t i = 0; size >= 3 && i < n; i++)
+		if (strncmp(candidates[i], word, size) == 0)
+			return candidates[i];
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(word, candidates[i]);
 
-		if (d < near || (d == near && size > 2 && !best)) {
+		if (d < near) {
 			near = d;
 			best = candidates[i];
 		}
 	}
-	for (size_t i = 0; !best && size >= 3 && i < n; i++)
-		if (strncmp(candidates[i], word, size) == 0)
-			best = candidates[i];
 	return best;
 }
