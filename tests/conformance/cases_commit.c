@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cases: the data transaction (I1, I2, I3, I4, I9).
+#include <inttypes.h>
+
+#include "conformance.h"
+
+/* I2 */
+void case_a_committed_identifier_is_not_committed_again(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	plan_and_land(i, &e);
+	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	cr_assert(is_committed(&r, &e));
+	cr_assert_eq(rows_between(w, 0, 100), 10);
+	instance_close(i);
+}
+
+/* I3, I6: position, range and identifier must all be the planned ones. */
+void case_a_commit_moves_only_from_where_the_position_is(world *w)
+{
+	instance *i = instance_start(w, 'a', 2);
+	kd_batch_partition first = entry(0, 1000, 0, 10), second = entry(0, 2000, 10, 20);
+	cr_assert_eq(plan(i, &first), KD_CAS_DONE);
+	cr_assert_eq(plan(i, &second), KD_CAS_DONE);
+	const kd_batch_partition wrong[] = {
+		second,                  /* its turn has not come */
+		entry(0, 1000, 0, 9),    /* another until */
+		entry(0, 1000, 0, 20),   /* two ranges in one */
+		entry(0, 1000, 1, 10),   /* another from */
+		entry(0, 2000, 0, 10),   /* the next one's time */
+		entry(0, 1500, 0, 10),   /* nobody's time */
+		entry(1, 1000, 0, 10),   /* another partition */
+		entry(7, 1000, 0, 10),   /* no partition */
+	};
+	for (size_t n = 0; n < sizeof wrong / sizeof *wrong; n++)
+		cr_assert_eq(begin(i, &wrong[n]), KD_CAS_MISS, "entry %zu", n);
+	cr_assert_eq(reread(i, KD_REREAD_DATA, &first).position, 0);
+	land(i, &first);
+	land(i, &second);
+	cr_assert_eq(reread(i, KD_REREAD_DATA, &second).position, 20);
+	cr_assert_eq(rows_between(w, 0, 100), 20);
+	instance_close(i);
+}
+
+/* I9: where the identifier is not free, the position that moved first goes back. */
+void case_a_miss_leaves_nothing_behind(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10), other = entry(0, 1001, 0, 10);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &other), KD_CAS_MISS);
+	ledger *l = read_ledger(i);
+	cr_assert_eq(l->segment[0].committed_until, 0);
+	cr_assert_eq(l->batch[0].state, KD_BATCH_PLANNED);
+	free(l);
+	land(i, &e);
+	instance_close(i);
+}
+
+void case_an_aborted_batch_partition_leaves_nothing_behind(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	write_range(i, &e);
+	w->ops->abort(i->session);
+	cr_assert_eq(rows_between(w, 0, 100), 0);
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	cr_assert_eq(r.position, 0);
+	cr_assert_eq(r.batch, KD_BATCH_PLANNED);
+	land(i, &e);
+	cr_assert_eq(rows_between(w, 0, 100), 10);
+	instance_close(i);
+}
+
+void case_abort_with_nothing_open_does_nothing(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	w->ops->abort(i->session);
+	plan_and_land(i, &e);
+	w->ops->abort(i->session);
+	w->ops->abort(i->session);
+	cr_assert(w->ops->usable(i->session));
+	cr_assert_eq(rows_between(w, 0, 100), 10);
+	instance_close(i);
+}
+
+static int64_t count_where(world *w, const char *condition)
+{
+	char sql[256];
+	snprintf(sql, sizeof sql, "select count(*) from t where %s", condition);
+	return w->store->number(w->db, sql);
+}
+
+/* I4: byte for byte; null is not empty; no timestamp is null. */
+void case_rows_hold_what_kafka_served(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 5, 8);
+	cr_assert_eq(plan(i, &e), KD_CAS_MISS); /* planned from 0 */
+	e = entry(0, 1000, 0, 3);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	char bytes[256];
+	for (size_t b = 0; b < sizeof bytes; b++)
+		bytes[b] = (char) b;
+	write_record(i, &e, &(kd_record) {.offset = 0, .timestamp_ms = -1});
+	write_record(i, &e, &(kd_record) {.offset = 1, .timestamp_ms = 0, .key = "", .value = ""});
+	write_record(i, &e, &(kd_record) {.offset = 2, .timestamp_ms = 1, .key = bytes, .key_size = 256, .value = bytes,
+		.value_size = 256});
+	commit(i, &e);
+	char full[64];
+	snprintf(full, sizeof full, "kafka_offset = 2 and %s = 256", w->store->size_of_value);
+	char empty[64];
+	snprintf(empty, sizeof empty, "kafka_offset = 1 and %s = 0", w->store->size_of_value);
+	cr_assert_eq(count_where(w, "kafka_offset = 0 and key is null and value is null and kafka_timestamp is null"), 1);
+	cr_assert_eq(count_where(w, empty), 1);
+	cr_assert_eq(count_where(w, full), 1);
+	cr_assert_eq(count_where(w, "kafka_offset = 2 and key = value"), 1);
+	cr_assert_eq(count_where(w, "kafka_topic = 'orders' and kafka_partition = 0 and headers is null"), 3);
+	instance_close(i);
+}
+
+typedef struct offsets {
+	size_t n, most;
+	int64_t offset[64];
+} offsets;
+
+static bool take_offset(void *opaque, int64_t offset)
+{
+	offsets *o = opaque;
+	o->offset[o->n++] = offset;
+	return o->n < o->most;
+}
+
+static offsets scan(instance *i, int partition, kd_range range, size_t most)
+{
+	offsets o = {.most = most};
+	MUST(i->w->ops->snapshot_begin(i->session, &e_));
+	MUST(i->w->ops->scan_offsets(i->session, TOPIC, partition, range, take_offset, &o, &e_));
+	i->w->ops->snapshot_end(i->session);
+	return o;
+}
+
+void case_offsets_are_scanned_in_order_with_repeats(world *w)
+{
+	instance *i = instance_start(w, 'a', 2);
+	cr_assert(w->ops->info(i->sink)->has_offsets);
+	kd_batch_partition e = entry(0, 1000, 0, 5), other = entry(1, 1000, 0, 3);
+	plan_and_land(i, &e);
+	plan_and_land(i, &other);
+	w->store->execute(w->db, "insert into t (kafka_topic, kafka_partition, kafka_offset) values ('orders', 0, 3)");
+	w->store->execute(w->db, "insert into t (kafka_topic, kafka_partition, kafka_offset) values ('others', 0, 2)");
+	offsets o = scan(i, 0, (kd_range) {1, 4}, 64);
+	const int64_t expected[] = {1, 2, 3, 3};
+	cr_assert_eq(o.n, 4);
+	cr_assert_arr_eq(o.offset, expected, sizeof expected);
+	cr_assert_eq(scan(i, 1, (kd_range) {0, 100}, 64).n, 3);
+	cr_assert_eq(scan(i, 0, (kd_range) {0, 100}, 2).n, 2);
+	instance_close(i);
+}
+
+/* I1, I10 */
+void case_a_gap_is_written_with_the_rows_or_not_at_all(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	const kd_gap gaps[] = {
+		{.range = {2, 5}, .reason = "the log starts at 5", .who = "policy"},
+		{.range = {8, 9}, .reason = "it is bad", .who = "me@here"},
+	};
+	kd_batch_result result = {.records = 6, .rows = 6, .log_start = 5, .witness = {.offset = -1}, .gaps = gaps, .n_gaps = 2};
+	kd_batch_partition part = entry(0, 1000, 0, 6);
+	kd_durability durability;
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	w->ops->abort(i->session);
+	ledger *l = read_ledger(i);
+	cr_assert_eq(l->n_gaps, 0);
+	free(l);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	write_range(i, &part);
+	MUST(w->ops->commit(i->session, &result, &durability, &e_));
+	l = read_ledger(i);
+	cr_assert_eq(l->n_gaps, 2);
+	cr_assert_eq(l->gap[0].partition_index, 0);
+	cr_assert_eq(l->gap[0].range.from, 2);
+	cr_assert_eq(l->gap[0].range.until, 5);
+	cr_assert_eq(l->gap[0].batch_time_ms, 1000);
+	cr_assert_gt(l->gap[0].at_ms, 0);
+	cr_assert_str_eq(l->gap[1].reason, "it is bad");
+	cr_assert_str_eq(l->gap[1].who, "me@here");
+	cr_assert_eq(find_batch(l, &e)->gap, 4);
+	free(l);
+	instance_close(i);
+}
+
+void case_a_commit_records_what_the_batch_partition_came_to(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10), next = entry(0, 2000, 10, 20), part = entry(0, 1000, 0, 7);
+	kd_batch_result result = {.records = 9, .rows = 7, .dropped = 2, .log_start = 3,
+		.witness = {.offset = 9, .timestamp_ms = 1234, .checksum = 0xfedcba98}};
+	kd_durability durability;
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	write_range(i, &part);
+	MUST(w->ops->commit(i->session, &result, &durability, &e_));
+	cr_assert_eq(durability, KD_DURABLE);
+	plan_and_land(i, &next); /* without a witness: the old one stays */
+	ledger *l = read_ledger(i);
+	const kd_batch_row *b = find_batch(l, &e);
+	cr_assert_eq(b->records, 9);
+	cr_assert_eq(b->rows, 7);
+	cr_assert_eq(b->dropped, 2);
+	cr_assert_gt(b->planned_at_ms, 1600000000000);
+	cr_assert_geq(b->committed_at_ms, b->planned_at_ms);
+	cr_assert_str_eq(b->instance, i->me.id);
+	cr_assert_eq(l->segment[0].witness.offset, 9);
+	cr_assert_eq(l->segment[0].witness.timestamp_ms, 1234);
+	cr_assert_eq(l->segment[0].witness.checksum, 0xfedcba98);
+	cr_assert_gt(l->segment[0].committed_at_ms, 0);
+	free(l);
+	instance_close(i);
+}
+
+/* I1 */
+void case_a_table_that_swallows_rows_stops_the_commit(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	w->store->swallow(w->db);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	write_range(i, &e);
+	kd_batch_result result = result_of(&e);
+	kd_durability durability;
+	kd_error err = {0};
+	cr_assert_eq(w->ops->commit(i->session, &result, &durability, &err), KD_ESINK);
+	cr_assert_eq(err.action, KD_STOP);
+	w->ops->abort(i->session);
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	cr_assert_eq(r.position, 0);
+	cr_assert_eq(r.batch, KD_BATCH_PLANNED);
+	instance_close(i);
+}
+
+/* The table refuses offset 7, the eighth row: write or commit says so, and nothing of the batch partition stays. */
+void case_a_refused_row_is_named(world *w)
+{
+	w->store->refuse(w->db, 7);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	void *encoder;
+	kd_buf buf = {0};
+	kd_error err = {0};
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	MUST(w->ops->encoder_open(i->sink, &encoder, &e_));
+	for (int64_t offset = 0; offset < 10; offset++) {
+		uint32_t rows;
+		kd_record record = {.offset = offset, .timestamp_ms = 1, .value = "v", .value_size = 1};
+		MUST(w->ops->encode(encoder, &e, &record, &buf, &rows, &e_));
+	}
+	MUST(w->ops->flush(encoder, &e, &buf, &e_));
+	kd_batch_result result = result_of(&e);
+	kd_durability durability;
+	kd_code code = w->ops->write(i->session, buf.data, buf.size, &err);
+	if (!code)
+		code = w->ops->commit(i->session, &result, &durability, &err);
+	cr_assert_eq(code, KD_ERECORD, "%s", err.message);
+	cr_assert_eq(err.action, KD_STOP);
+	cr_assert_eq(err.row, 8);
+	w->ops->abort(i->session);
+	cr_assert_eq(rows_between(w, 0, 100), 0);
+	cr_assert_eq(reread(i, KD_REREAD_DATA, &e).position, 0);
+	kd_buf_done(&buf);
+	w->ops->encoder_close(encoder);
+	instance_close(i);
+}
+
+/* A range that holds nothing but markers or aborted records. */
+void case_an_empty_batch_partition_commits(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	kd_batch_result result = {.witness = {.offset = -1}};
+	kd_durability durability;
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(i, &e), KD_CAS_DONE);
+	MUST(w->ops->commit(i->session, &result, &durability, &e_));
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	cr_assert(is_committed(&r, &e));
+	cr_assert_eq(rows_between(w, 0, 100), 0);
+	instance_close(i);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cases: the outcome of a write is not known: it is repeated, and that decides (I2, I6, I9).
+#include <pthread.h>
+#include <unistd.h>
+
+#include "conformance.h"
+
+enum { KILLS = 12 };
+
+static void arm(world *w, puppet *puppets, void (*fn)(world *w, const kc_order *order, const puppet *self))
+{
+	for (int n = 0; n < KILLS; n++)
+		puppets[n] = puppet_new(w, fn);
+}
+
+/* Lets it work for a moment of random length, then kills it. */
+static void kill_at_random(puppet *p, int n)
+{
+	puppet_await(p);
+	puppet_nod(p);
+	usleep((useconds_t) (rand() % (400 * (n + 1))));
+	puppet_kill(p);
+}
+
+void case_a_plan_whose_answer_was_lost_is_found_by_repeating_it(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10), absent = entry(0, 2000, 10, 20);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	cr_assert_eq(plan(i, &e), KD_CAS_MISS);
+	kd_reread r = reread(i, KD_REREAD_PLAN, &e);
+	cr_assert(r.found);
+	cr_assert_eq(r.owner.epoch, i->me.epoch);
+	cr_assert_str_eq(r.owner.id, i->me.id);
+	cr_assert_eq(r.batch, KD_BATCH_PLANNED);
+	cr_assert_eq(r.range.from, 0);
+	cr_assert_eq(r.range.until, 10);
+	cr_assert_eq(r.position, 10);
+	cr_assert_eq(r.last_batch_time_ms, 1000);
+	cr_assert_eq(reread(i, KD_REREAD_PLAN, &absent).batch, KD_BATCH_ABSENT);
+	instance_close(i);
+}
+
+static void plan_then_die(world *w, const kc_order *order, const puppet *self)
+{
+	instance *i = puppet_instance(w, order);
+	puppet_say(self);
+	puppet_hear(self);
+	(void) plan(i, &order->entry);
+	puppet_hear(self);
+}
+
+void case_a_planner_killed_at_any_moment_leaves_one_plan_or_none(world *w)
+{
+	puppet p[KILLS];
+	arm(w, p, plan_then_die);
+	instance *i = instance_start(w, 'a', 1);
+	for (int n = 0; n < KILLS; n++) {
+		kd_batch_partition e = entry(0, 1000 + n, n * 10, n * 10 + 10);
+		puppet_go(&p[n], &i->me, &e);
+		kill_at_random(&p[n], n);
+		kd_cas again = plan(i, &e);
+		kd_reread r = reread(i, KD_REREAD_PLAN, &e);
+		cr_assert(again == KD_CAS_DONE || again == KD_CAS_MISS);
+		cr_assert_eq(r.batch, KD_BATCH_PLANNED);
+		cr_assert_eq(r.position, n * 10 + 10);
+	}
+	ledger *l = read_ledger(i);
+	cr_assert_eq(l->n_batches, KILLS);
+	free(l);
+	instance_close(i);
+}
+
+void case_a_commit_whose_answer_was_lost_is_found_by_repeating_it(world *w)
+{
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	plan_and_land(i, &e);
+	/* a new session, and the same epoch */
+	w->ops->disconnect(i->session);
+	MUST(w->ops->connect(i->sink, "again", &i->session, &e_));
+	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	cr_assert(is_committed(&r, &e));
+	cr_assert_eq(r.owner.epoch, i->me.epoch);
+	cr_assert_eq(rows_between(w, 0, 100), 10);
+	instance_close(i);
+}
+
+static void write_then_wait(world *w, const kc_order *order, const puppet *self)
+{
+	instance *i = puppet_instance(w, order);
+	kt_check(begin(i, &order->entry) == KD_CAS_DONE, "a puppet could not begin");
+	write_range(i, &order->entry);
+	puppet_say(self);
+	puppet_hear(self);
+	commit(i, &order->entry);
+}
+
+void case_a_commit_that_never_happened_is_found_by_repeating_it(world *w)
+{
+	puppet p = puppet_new(w, write_then_wait);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	puppet_go(&p, &i->me, &e);
+	puppet_await(&p);
+	cr_assert_eq(rows_between(w, 0, 100), 0);
+	puppet_kill(&p);
+	land(i, &e);
+	cr_assert_eq(rows_between(w, 0, 100), 10);
+	instance_close(i);
+}
+
+typedef struct repetition {
+	instance *i;
+	kd_batch_partition entry;
+	kd_cas cas;
+} repetition;
+
+static void *repeat(void *opaque)
+{
+	repetition *r = opaque;
+	r->cas = begin(r->i, &r->entry);
+	return NULL;
+}
+
+/* The repeated write meets the first one's locks, waits, and then knows. */
+static void meet(world *w, instance *i, puppet *p)
+{
+	repetition r = {.i = i, .entry = entry(0, 1000, 0, 10), .cas = KD_CAS_DONE};
+	pthread_t thread;
+	puppet_go(p, &i->me, &r.entry);
+	puppet_await(p);
+	cr_assert_eq(pthread_create(&thread, NULL, repeat, &r), 0);
+	puppet_nod(p);
+	pthread_join(thread, NULL);
+	puppet_end(p);
+	cr_assert_eq(r.cas, KD_CAS_MISS);
+	kd_reread row = reread(i, KD_REREAD_DATA, &r.entry);
+	cr_assert(is_committed(&row, &r.entry));
+	cr_assert_eq(rows_between(w, 0, 10), 10);
+}
+
+/* The committer is dead, and the server still commits. */
+static void meet_the_dead(world *w, instance *i, puppet *p)
+{
+	kd_batch_partition e = entry(0, 2000, 10, 20);
+	w->store->delay_commit(w->db, 15, 700);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	puppet_go(p, &i->me, &e);
+	puppet_await(p);
+	puppet_nod(p);
+	w->store->await_delayed_commit(w->db);
+	puppet_kill(p);
+	cr_assert_eq(rows_between(w, 10, 20), 0);
+	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
+	kd_reread row = reread(i, KD_REREAD_DATA, &e);
+	cr_assert(is_committed(&row, &e));
+	cr_assert_eq(rows_between(w, 10, 20), 10);
+}
+
+void case_a_commit_that_comes_late_is_waited_for(world *w)
+{
+	puppet alive = puppet_new(w, write_then_wait), dead = puppet_new(w, write_then_wait);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	meet(w, i, &alive);
+	if (w->store->delay_commit)
+		meet_the_dead(w, i, &dead);
+	else
+		puppet_kill(&dead);
+	instance_close(i);
+}
+
+static void land_then_die(world *w, const kc_order *order, const puppet *self)
+{
+	instance *i = puppet_instance(w, order);
+	puppet_say(self);
+	puppet_hear(self);
+	if (begin(i, &order->entry) == KD_CAS_DONE) {
+		write_range(i, &order->entry);
+		commit(i, &order->entry);
+	}
+	puppet_hear(self);
+}
+
+void case_a_committer_killed_at_any_moment_leaves_all_or_nothing(world *w)
+{
+	puppet p[KILLS];
+	arm(w, p, land_then_die);
+	instance *i = instance_start(w, 'a', 1);
+	for (int n = 0; n < KILLS; n++) {
+		kd_batch_partition e = entry(0, 1000 + n, n * 10, n * 10 + 10);
+		cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+		puppet_go(&p[n], &i->me, &e);
+		kill_at_random(&p[n], n);
+		if (begin(i, &e) == KD_CAS_DONE) {
+			write_range(i, &e);
+			commit(i, &e);
+		}
+		kd_reread r = reread(i, KD_REREAD_DATA, &e);
+		cr_assert(is_committed(&r, &e));
+		cr_assert_eq(rows_between(w, n * 10, n * 10 + 10), 10);
+	}
+	cr_assert_eq(rows_between(w, 0, 10000), KILLS * 10);
+	instance_close(i);
+}

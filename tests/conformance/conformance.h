@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The suite that every transactional sink passes, through its table of functions alone.
+ *
+ * A case is written once (cases_*.c) and becomes a test of every store (test_<store>.c).  A store is the sink under test
+ * and what the suite must do behind its back: make a database, look at it on a connection of its own, and set it
+ * back to an earlier state.  An instance stands for a start of the program: a sink, a session and, after take-over, an
+ * owner.  A puppet stands for a process that dies: it is forked before anything is open. */
+#ifndef KD_CONFORMANCE_H
+#define KD_CONFORMANCE_H
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "kdirect/sink.h"
+
+#define CASES(X) \
+	/* cases_commit.c */ \
+	X(a_committed_identifier_is_not_committed_again) \
+	X(a_commit_moves_only_from_where_the_position_is) \
+	X(a_miss_leaves_nothing_behind) \
+	X(an_aborted_batch_partition_leaves_nothing_behind) \
+	X(abort_with_nothing_open_does_nothing) \
+	X(rows_hold_what_kafka_served) \
+	X(offsets_are_scanned_in_order_with_repeats) \
+	X(a_gap_is_written_with_the_rows_or_not_at_all) \
+	X(a_commit_records_what_the_batch_partition_came_to) \
+	X(a_table_that_swallows_rows_stops_the_commit) \
+	X(a_refused_row_is_named) \
+	X(an_empty_batch_partition_commits) \
+	/* cases_plan.c */ \
+	X(a_plan_moves_only_from_where_the_partition_is) \
+	X(a_plan_over_many_partitions_is_all_or_none) \
+	X(a_batch_time_is_never_used_twice) \
+	X(a_withdrawn_plan_never_commits) \
+	X(only_the_newest_plan_is_withdrawn) \
+	X(a_committed_plan_is_not_withdrawn) \
+	X(a_plan_of_an_earlier_owner_is_replayed_as_it_is) \
+	X(pruning_keeps_sums_and_the_last) \
+	X(pruning_leaves_what_is_young_or_not_committed) \
+	/* cases_owner.c */ \
+	X(take_over_fences_the_older_owner) \
+	X(the_same_epoch_with_another_owner_is_fenced) \
+	X(take_over_waits_for_a_commit_in_flight) \
+	X(two_first_starts_at_once_both_succeed_in_order) \
+	X(take_over_refuses_another_cluster) \
+	X(take_over_refuses_another_target) \
+	X(a_topic_that_another_job_feeds_is_refused) \
+	X(adding_partitions_is_all_or_none) \
+	X(a_new_segment_closes_the_old_one) \
+	X(adding_again_after_a_lost_answer_adds_nothing) \
+	X(an_owner_is_alive_until_it_is_gone) \
+	/* cases_race.c */ \
+	X(of_rival_sessions_exactly_one_commits) \
+	X(of_rival_sessions_exactly_one_plans) \
+	X(an_observer_never_sees_rows_without_their_identifier) \
+	/* cases_unknown.c */ \
+	X(a_plan_whose_answer_was_lost_is_found_by_repeating_it) \
+	X(a_planner_killed_at_any_moment_leaves_one_plan_or_none) \
+	X(a_commit_whose_answer_was_lost_is_found_by_repeating_it) \
+	X(a_commit_that_never_happened_is_found_by_repeating_it) \
+	X(a_commit_that_comes_late_is_waited_for) \
+	X(a_committer_killed_at_any_moment_leaves_all_or_nothing) \
+	/* cases_back.c */ \
+	X(a_database_set_back_before_a_commit_is_seen) \
+	X(a_database_set_back_before_a_plan_is_seen) \
+	X(a_database_set_back_before_a_take_over_is_seen) \
+	X(a_database_set_back_before_the_first_partition_is_seen) \
+	X(after_a_set_back_exactly_the_lost_offsets_land_again) \
+	/* cases_read.c */ \
+	X(the_ledger_is_read_in_order) \
+	X(the_newest_batches_come_first) \
+	X(reading_ends_where_the_reader_says) \
+	X(a_job_that_is_not_there_is_a_configuration_error) \
+	X(a_snapshot_does_not_move) \
+	X(verify_tells_more_segments_than_it_has_room_for)
+
+/* ---- stores ---- */
+
+typedef struct kc_store {
+	const kd_sink_ops *ops;
+	void *(*open)(void); /* a new database without a ledger and without tables */
+	void (*close)(void *db);
+	char *(*sink_json)(void *db, const char *table); /* the job's "sink"; the caller frees it */
+	/* On a connection of the store's own, none of which stays open in a way that a fork could break. */
+	int64_t (*number)(void *db, const char *sql);
+	void (*execute)(void *db, const char *sql);
+	void (*save)(void *db);    /* remembers ledger and tables as they are */
+	void (*restore)(void *db); /* makes them so again, in one step */
+	void (*swallow)(void *db); /* table t takes rows and does not keep them, without an error */
+	void (*refuse)(void *db, int64_t offset); /* a table t that refuses this offset; before the sink opens */
+	/* COMMIT of the row with this offset takes so long, and that one is under way; NULL: no server commits for the dead. */
+	void (*delay_commit)(void *db, int64_t offset, int ms);
+	void (*await_delayed_commit)(void *db);
+	const char *size_of_value; /* SQL: the bytes of column value */
+} kc_store;
+
+/* ---- the world of a case ---- */
+
+#define JOB "orders"
+#define TOPIC "orders"
+
+typedef struct world {
+	const kc_store *store;
+	const kd_sink_ops *ops;
+	void *db;
+} world;
+
+typedef void conformance_case(world *w);
+#define DECLARE_CASE(name) conformance_case case_##name;
+CASES(DECLARE_CASE)
+void conformance_run(const kc_store *store, conformance_case *fn);
+
+/* The call must succeed; it names `e_` as where its error goes. */
+#define MUST(call) \
+	do { \
+		kd_error e_ = {0}; \
+		kd_code code_ = (call); \
+		kt_check(code_ == KD_OK, "%s: %s: %s", #call, kd_code_name(code_), e_.message); \
+	} while (0)
+
+/* A start of the program. */
+typedef struct instance {
+	world *w;
+	const char *job, *table;
+	kd_config *config;
+	void *sink, *session;
+	char owner_id[KD_OWNER_SIZE];
+	kd_owner me;
+	kd_ledger_image image;
+} instance;
+
+/* Opens the sink and a session.  id: a letter that makes the owner's id. */
+instance *instance_open(world *w, char id);
+instance *instance_open_as(world *w, char id, const char *job, const char *table);
+void instance_close(instance *i);
+void instance_take_over(instance *i);
+kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *err);
+/* open and take_over and, the first time, `partitions` partitions that start at 0. */
+instance *instance_start(world *w, char id, int partitions);
+
+kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t until);
+kd_cas add_partitions(instance *i, int first, int n);
+kd_cas plan(instance *i, const kd_batch_partition *e);
+kd_cas begin(instance *i, const kd_batch_partition *e);
+kd_cas begin_as(instance *i, const kd_owner *me, const kd_batch_partition *e);
+kd_cas withdraw(instance *i, const kd_batch_partition *e);
+/* One row for each offset of the range, as session's encoder makes them. */
+void write_range(instance *i, const kd_batch_partition *e);
+void write_record(instance *i, const kd_batch_partition *e, const kd_record *record);
+kd_batch_result result_of(const kd_batch_partition *e);
+void commit(instance *i, const kd_batch_partition *e);
+/* begin, write, commit; the begin must match. */
+void land(instance *i, const kd_batch_partition *e);
+void plan_and_land(instance *i, const kd_batch_partition *e);
+kd_reread reread(instance *i, kd_reread_kind kind, const kd_batch_partition *e);
+/* Committed with exactly this range, and position at or past its end. */
+bool is_committed(const kd_reread *r, const kd_batch_partition *e);
+/* On the store's own connection. */
+int64_t rows_between(world *w, int64_t from, int64_t until);
+
+/* The job's ledger, by read_ledger. */
+typedef struct ledger {
+	size_t n_segments, n_batches, n_gaps, n_instances;
+	kd_segment segment[64]; /* without strings */
+	kd_batch_row batch[256];
+	kd_gap gap[64];
+	kd_owner instance[64];
+} ledger;
+ledger *read_ledger(instance *i);
+const kd_batch_row *find_batch(const ledger *l, const kd_batch_partition *e);
+
+/* ---- puppets ---- */
+
+typedef struct kc_order {
+	kd_owner me;
+	kd_batch_partition entry; /* its strings are JOB and TOPIC in the puppet */
+} kc_order;
+
+typedef struct puppet {
+	pid_t pid;
+	int to, from; /* pipes */
+} puppet;
+
+/* Forks a process that waits for its order, then runs fn and ends.  Before any instance of this test is open. */
+puppet puppet_new(world *w, void (*fn)(world *w, const kc_order *order, const puppet *self));
+void puppet_go(puppet *p, const kd_owner *me, const kd_batch_partition *e);
+void puppet_say(const puppet *self);  /* in the puppet */
+void puppet_hear(const puppet *self); /* in the puppet: waits for puppet_nod; for ever after the other end is gone */
+void puppet_await(puppet *p);         /* waits for its puppet_say */
+void puppet_nod(puppet *p);
+void puppet_kill(puppet *p); /* and waits until it is gone */
+void puppet_end(puppet *p);  /* waits until it has ended by itself, well */
+/* In the puppet: an instance with the order's owner, without a take-over. */
+instance *puppet_instance(world *w, const kc_order *order);
+
+#endif

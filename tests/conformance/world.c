@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// world: what the cases share: instances, and each call of a sink in one line.
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "conformance.h"
+#include "tmpdir.h"
+
+void conformance_run(const kc_store *store, conformance_case *fn)
+{
+	world w = {.store = store, .ops = store->ops, .db = store->open()};
+	fn(&w);
+	store->close(w.db);
+}
+
+static void complain(void *opaque, const kd_diagnostic *d)
+{
+	(void) opaque;
+	fprintf(stderr, "%s:%d:%d: %s\n", d->file, d->line, d->column, d->message);
+}
+
+static kd_config *make_config(world *w, const char *job, const char *table)
+{
+	char *sink = w->store->sink_json(w->db, table);
+	char *text = kt_format("{\"job\": \"%s\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"%s\"],"
+		" \"sink\": %s}", job, TOPIC, sink);
+	kd_config *config = kd_config_new(w->ops->options, w->ops->n_options);
+	kt_check(config, "no memory");
+	MUST(kd_config_parse(config, text, strlen(text), "job", complain, NULL, &e_));
+	MUST(kd_config_check(config, complain, NULL, &e_));
+	free(text);
+	free(sink);
+	return config;
+}
+
+instance *instance_open_as(world *w, char id, const char *job, const char *table)
+{
+	instance *i = calloc(1, sizeof *i);
+	kt_check(i, "no memory");
+	i->w = w;
+	i->job = job;
+	i->table = table;
+	memset(i->owner_id, id, sizeof i->owner_id - 1);
+	i->config = make_config(w, job, table);
+	kd_sink_context context = {.config = i->config};
+	MUST(w->ops->open(&context, &i->sink, &e_));
+	MUST(w->ops->connect(i->sink, "test", &i->session, &e_));
+	return i;
+}
+
+instance *instance_open(world *w, char id)
+{
+	return instance_open_as(w, id, JOB, "t");
+}
+
+void instance_close(instance *i)
+{
+	i->w->ops->disconnect(i->session);
+	i->w->ops->close(i->sink);
+	kd_config_free(i->config);
+	kd_ledger_image_done(&i->image);
+	free(i);
+}
+
+kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *err)
+{
+	static const char *const topics[] = {TOPIC};
+	kd_take_over request = {
+		.job = i->job,
+		.owner_id = i->owner_id,
+		.cluster_id = cluster_id,
+		.start_policy = "earliest",
+		.isolation = "read_committed",
+		.topics = topics,
+		.n_topics = 1,
+		.host = "here",
+		.pid = getpid(),
+		.started_at_ms = 1700000000000,
+		.version = "1",
+	};
+	kd_ledger_image_done(&i->image);
+	kd_code code = i->w->ops->take_over(i->session, &request, &i->image, err);
+	if (!code)
+		i->me = i->image.owner;
+	return code;
+}
+
+void instance_take_over(instance *i)
+{
+	MUST(instance_try_take_over(i, "cluster", &e_));
+}
+
+instance *instance_start(world *w, char id, int partitions)
+{
+	instance *i = instance_open(w, id);
+	instance_take_over(i);
+	if (i->image.n_segments == 0 && partitions > 0)
+		cr_assert_eq(add_partitions(i, 0, partitions), KD_CAS_DONE);
+	return i;
+}
+
+kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t until)
+{
+	return (kd_batch_partition) {JOB, TOPIC, index, index, 0, batch_time, {from, until}};
+}
+
+kd_cas add_partitions(instance *i, int first, int n)
+{
+	kd_new_partition partition[64] = {{0}};
+	kd_segment segment[64];
+	kd_cas cas;
+	for (int p = 0; p < n; p++)
+		partition[p] = (kd_new_partition) {.topic = TOPIC, .partition = first + p};
+	MUST(i->w->ops->add_partitions(i->session, &i->me, i->job, partition, (size_t) n, &cas, segment, &e_));
+	for (int p = 0; p < n && cas == KD_CAS_DONE; p++)
+		free(segment[p].topic);
+	return cas;
+}
+
+kd_cas plan(instance *i, const kd_batch_partition *e)
+{
+	kd_cas cas;
+	MUST(i->w->ops->append_plan(i->session, &i->me, e, 1, &cas, &e_));
+	return cas;
+}
+
+kd_cas begin_as(instance *i, const kd_owner *me, const kd_batch_partition *e)
+{
+	kd_cas cas;
+	MUST(i->w->ops->begin(i->session, me, e, &cas, &e_));
+	return cas;
+}
+
+kd_cas begin(instance *i, const kd_batch_partition *e)
+{
+	return begin_as(i, &i->me, e);
+}
+
+kd_cas withdraw(instance *i, const kd_batch_partition *e)
+{
+	kd_cas cas;
+	MUST(i->w->ops->withdraw(i->session, &i->me, e, &cas, &e_));
+	return cas;
+}
+
+static void encode_and_write(instance *i, const kd_batch_partition *e, const kd_record *records, size_t n)
+{
+	void *encoder;
+	kd_buf buf = {0};
+	MUST(i->w->ops->encoder_open(i->sink, &encoder, &e_));
+	for (size_t r = 0; r < n; r++) {
+		uint32_t rows;
+		MUST(i->w->ops->encode(encoder, e, &records[r], &buf, &rows, &e_));
+		cr_assert_eq(rows, 1);
+	}
+	MUST(i->w->ops->flush(encoder, e, &buf, &e_));
+	MUST(i->w->ops->write(i->session, buf.data, buf.size, &e_));
+	kd_buf_done(&buf);
+	i->w->ops->encoder_close(encoder);
+}
+
+void write_record(instance *i, const kd_batch_partition *e, const kd_record *record)
+{
+	encode_and_write(i, e, record, 1);
+}
+
+void write_range(instance *i, const kd_batch_partition *e)
+{
+	size_t n = (size_t) (e->range.until - e->range.from);
+	kd_record *records = calloc(n, sizeof *records);
+	kt_check(records, "no memory");
+	for (size_t r = 0; r < n; r++)
+		records[r] = (kd_record) {.offset = e->range.from + (int64_t) r, .timestamp_ms = 1700000000000,
+			.key = "k", .key_size = 1, .value = "value", .value_size = 5};
+	encode_and_write(i, e, records, n);
+	free(records);
+}
+
+kd_batch_result result_of(const kd_batch_partition *e)
+{
+	int64_t n = e->range.until - e->range.from;
+	return (kd_batch_result) {.records = n, .rows = n, .witness = {.offset = -1}};
+}
+
+void commit(instance *i, const kd_batch_partition *e)
+{
+	kd_batch_result result = result_of(e);
+	kd_durability durability;
+	MUST(i->w->ops->commit(i->session, &result, &durability, &e_));
+}
+
+void land(instance *i, const kd_batch_partition *e)
+{
+	cr_assert_eq(begin(i, e), KD_CAS_DONE);
+	write_range(i, e);
+	commit(i, e);
+}
+
+void plan_and_land(instance *i, const kd_batch_partition *e)
+{
+	cr_assert_eq(plan(i, e), KD_CAS_DONE);
+	land(i, e);
+}
+
+kd_reread reread(instance *i, kd_reread_kind kind, const kd_batch_partition *e)
+{
+	kd_reread row;
+	MUST(i->w->ops->reread(i->session, kind, e, 1, &row, &e_));
+	return row;
+}
+
+bool is_committed(const kd_reread *r, const kd_batch_partition *e)
+{
+	return r->found && r->batch == KD_BATCH_COMMITTED && r->range.from == e->range.from &&
+		r->range.until == e->range.until && r->position >= e->range.until;
+}
+
+int64_t rows_between(world *w, int64_t from, int64_t until)
+{
+	char *sql = kt_format("select count(*) from t where kafka_offset >= %" PRId64 " and kafka_offset < %" PRId64, from,
+		until);
+	int64_t n = w->store->number(w->db, sql);
+	free(sql);
+	return n;
+}
+
+static bool take_segment(void *opaque, const kd_segment *segment)
+{
+	ledger *l = opaque;
+	kt_check(l->n_segments < sizeof l->segment / sizeof *l->segment, "too many segments");
+	l->segment[l->n_segments] = *segment;
+	l->segment[l->n_segments].topic = l->segment[l->n_segments].closed_reason = NULL;
+	l->n_segments++;
+	return true;
+}
+
+static bool take_batch(void *opaque, const kd_batch_row *row)
+{
+	ledger *l = opaque;
+	kt_check(l->n_batches < sizeof l->batch / sizeof *l->batch, "too many batches");
+	l->batch[l->n_batches++] = *row;
+	return true;
+}
+
+static bool take_gap(void *opaque, const kd_gap *gap)
+{
+	ledger *l = opaque;
+	kt_check(l->n_gaps < sizeof l->gap / sizeof *l->gap, "too many gaps");
+	l->gap[l->n_gaps++] = *gap;
+	return true;
+}
+
+static bool take_instance(void *opaque, const kd_owner *owner, const char *host, int64_t pid, int64_t started_at_ms,
+	const char *version)
+{
+	ledger *l = opaque;
+	(void) host, (void) pid, (void) started_at_ms, (void) version;
+	kt_check(l->n_instances < sizeof l->instance / sizeof *l->instance, "too many instances");
+	l->instance[l->n_instances++] = *owner;
+	return true;
+}
+
+ledger *read_ledger(instance *i)
+{
+	ledger *l = calloc(1, sizeof *l);
+	kt_check(l, "no memory");
+	kd_ledger_view view = {.opaque = l, .segment = take_segment, .batch = take_batch, .gap = take_gap,
+		.instance = take_instance};
+	MUST(i->w->ops->snapshot_begin(i->session, &e_));
+	MUST(i->w->ops->read_ledger(i->session, JOB, &view, &e_));
+	i->w->ops->snapshot_end(i->session);
+	return l;
+}
+
+const kd_batch_row *find_batch(const ledger *l, const kd_batch_partition *e)
+{
+	for (size_t b = 0; b < l->n_batches; b++)
+		if (l->batch[b].partition_index == e->partition_index && l->batch[b].batch_time_ms == e->batch_time_ms)
+			return &l->batch[b];
+	return NULL;
+}
