@@ -6,7 +6,7 @@
 #include "clock.h"
 #include "worker_private.h"
 
-#define GRACE_S 2
+#define GRACE_MS 2000
 
 static bool init_lock(kd_worker *w)
 {
@@ -168,13 +168,11 @@ static void free_lanes(kd_worker *w)
 /* The lander may finish what it is committing; a sink that does not answer is not waited for. */
 static void join_lander(kd_worker *w)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += GRACE_S;
-	if (pthread_clockjoin_np(w->lander_thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-		return;
+	int64_t end_ms = kd_clock_mono_ms() + GRACE_MS;
 	pthread_mutex_lock(&w->lock);
-	if (w->ledger.session && w->conf.ops->interrupt)
+	for (int64_t left = GRACE_MS; left > 0 && !w->lander_ended; left = end_ms - kd_clock_mono_ms())
+		kd_worker_wait_locked(w, &w->reader_wakes, left);
+	if (!w->lander_ended && w->ledger.session && w->conf.ops->interrupt)
 		w->conf.ops->interrupt(w->ledger.session);
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->lander_thread, NULL);

@@ -95,5 +95,9 @@ void *kd_worker_land(void *worker)
 		w->conf.ops->disconnect(session);
 	if (code != KD_OK)
 		kd_worker_fail(w, &task->id, &err);
+	pthread_mutex_lock(&w->lock);
+	w->lander_ended = true;
+	pthread_cond_broadcast(&w->reader_wakes);
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }

@@ -48,6 +48,7 @@ struct kd_worker {
 	size_t used_bytes;
 	kd_worker_counters counters;
 	bool failed;
+	bool lander_ended;
 
 	atomic_bool stop;
 };

@@ -126,10 +126,19 @@ static void account(kd_worker *w, kd_task *task, size_t size_before, size_t capa
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Will the lander give budget back by itself?  A ready task behind one that is read again does not count. */
+static bool lander_has_work(const kd_worker *w)
+{
+	for (const kd_task *task = w->ready; task; task = task->next_ready)
+		if (task == task->lane->head)
+			return true;
+	return w->landing != NULL;
+}
+
 /* The budget is spent and no range is complete: land the largest head while it is read.  Under the lock. */
 static void start_streaming(kd_worker *w)
 {
-	if (w->ready || w->landing)
+	if (lander_has_work(w))
 		return;
 	kd_task *largest = NULL;
 	for (kd_lane *lane = w->lanes; lane; lane = lane->next)
