@@ -166,7 +166,8 @@ SERVERS_pg          := pg
 SERVERS_kafka       := pg kafka
 SERVERS_cli         := pg kafka
 SERVERS_crash       := pg kafka
-$(foreach s,$(SUITES),$(eval run-$(s): all $(call suite,$(s))))
+$(foreach s,$(SUITES),$(eval build-$(s) run-$(s): all $(call suite,$(s))))
+$(SUITES:%=build-%):
 $(SUITES:%=run-%): run-%:
 	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh $* '$(SERVERS_$*)' $(filter $(BUILD)/tests/%,$^)
 $(filter-out check-crash,$(SUITES:%=check-%)): check-%: run-%
@@ -221,6 +222,6 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=run-%) check-race run-race check-tree \
+.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-race run-race check-tree \
 	check-headers check-exports docs check-docs bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))

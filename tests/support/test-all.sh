@@ -30,13 +30,15 @@ step() {
 }
 
 step build '' "${make[@]}" -j"$(nproc)" WERROR=1 tests
+step 'build with clang' '' "${make[@]}" -j"$(nproc)" WERROR=1 CC=clang CFLAGS=-O0 CXXFLAGS=-O0 tests
+step 'build with fault points' '' "${make[@]}" -j"$(nproc)" WERROR=1 FAULTS=1 build-crash
 for suite in "${suites[@]}"; do
 	results=build/plain/results
 	[ "$suite" = crash ] && results=build/plain-faults/results
 	step "$suite" "$results/$suite" "${make[@]}" WERROR=1 "check-$suite"
 done
 step tree '' "${make[@]}" WERROR=1 check-tree
-step "build with $sanitizer" '' "${make[@]}" -j"$(nproc)" WERROR=1 SAN=$sanitizer tests
+step "build with $sanitizer" '' "${make[@]}" -j"$(nproc)" WERROR=1 SAN=$sanitizer "${sanitized[@]/#/build-}"
 for suite in "${sanitized[@]}"; do
 	step "$suite with $sanitizer" "build/${sanitizer/,/+}/results/$suite" \
 		"${make[@]}" WERROR=1 SAN=$sanitizer "check-$suite"
