@@ -37,6 +37,7 @@ for suite in "${suites[@]}"; do
 	[ "$suite" = crash ] && results=build/plain-faults/results
 	step "$suite" "$results/$suite" "${make[@]}" WERROR=1 "check-$suite"
 done
+step race build/thread/results/race "${make[@]}" WERROR=1 check-race
 step tree '' "${make[@]}" WERROR=1 check-tree
 step "build with $sanitizer" '' "${make[@]}" -j"$(nproc)" WERROR=1 SAN=$sanitizer "${sanitized[@]/#/build-}"
 for suite in "${sanitized[@]}"; do
