@@ -233,16 +233,23 @@ static void sleep_look(void)
 	nanosleep(&span, NULL);
 }
 
-/* Drops from picked what has moved; the transaction behind the others is still the same one. */
-static void keep_blocked(const struct offset_table *table, struct picked *picked)
+/* Drops from picked what has moved, which is then judged as it is now; the transaction behind the others is still the
+ * same one. */
+static void keep_blocked(struct offset_table *table, struct picked *picked)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < picked->n; i++)
-		if (picked->rows[i].last_stable == table->rows[picked->which[i]].facts.last_stable) {
+	for (size_t i = 0; i < picked->n; i++) {
+		size_t row = picked->which[i];
+
+		if (picked->rows[i].last_stable == table->rows[row].facts.last_stable) {
 			picked->rows[kept] = picked->rows[i];
-			picked->which[kept++] = picked->which[i];
+			picked->which[kept++] = row;
+			continue;
 		}
+		table->rows[row].facts.last_stable = table->kafka_rows[row].last_stable = picked->rows[i].last_stable;
+		table->rows[row].facts.high = table->kafka_rows[row].high = picked->rows[i].high;
+	}
 	picked->n = kept;
 }
 
@@ -259,8 +266,10 @@ static kd_code look_for_blocked(struct offset_table *table, kd_error *err)
 			picked.n, (long long) table->args->blocked_after_s);
 	while (!code && picked.n && now_ms() < deadline_ms) {
 		sleep_look();
-		code = kd_kafka_offsets(table->kafka, picked.rows, picked.n, KD_OFFSETS_LAST_STABLE, VERB_TIMEOUT_MS, err);
-		keep_blocked(table, &picked);
+		code = kd_kafka_offsets(table->kafka, picked.rows, picked.n, KD_OFFSETS_LAST_STABLE | KD_OFFSETS_HIGH,
+			VERB_TIMEOUT_MS, err);
+		if (!code)
+			keep_blocked(table, &picked);
 	}
 	for (size_t i = 0; !code && i < picked.n; i++)
 		table->rows[picked.which[i]].facts.blocked_long = true;

@@ -109,9 +109,10 @@ static void print_key(const kd_option *option)
 		printf(", %lld to %lld", (long long) option->min, (long long) option->max);
 	if (option->required)
 		printf(" | required | ");
+	else if (option->default_value && option->default_value[0])
+		printf(" | `%s` | ", option->default_value);
 	else
-		printf(" | %s%s%s | ", option->default_value ? "`" : "", option->default_value ? option->default_value : "",
-			option->default_value ? "`" : "");
+		printf(" | | ");
 	cell(option->help);
 	printf("%s |\n", option->secret ? " Never shown in output, ledger or logs." : "");
 }
