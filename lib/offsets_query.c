@@ -3,7 +3,8 @@
 //
 // A request is made for a thousand rows at a time (librdkafka's own bookkeeping is quadratic).  When it fails as a
 // whole, metadata are read: they heal stale leaders, and name partitions that cannot answer, which are left out.  What
-// still fails is halved until the failing partitions are alone.
+// fails on for some moments is halved until the failing partitions are alone.  As long as partitions go on failing, the
+// questions after that begin with the metadata and wait for nobody.
 #include "offsets_query.h"
 
 #include <stdlib.h>
@@ -14,9 +15,10 @@
 
 enum {
 	ROWS_A_REQUEST = 1000,
-	REQUEST_MS = 5000, /* one request may take; a careful one is repeated */
+	REQUEST_MS = 5000, /* one request may take */
 	ROUNDS = 4,
-	ROUND_PAUSE_MS = 100,
+	PAUSE_MS = 100,    /* before the second round; doubles */
+	HALVES = 128,      /* requests that halving may cost */
 };
 
 typedef struct query {
@@ -25,6 +27,7 @@ typedef struct query {
 	kd_offset_answer *answers;
 	int64_t which;
 	int64_t deadline_ms;
+	int halves;    /* requests that halving may still cost */
 	bool answered; /* some broker answered something */
 } query;
 
@@ -77,7 +80,7 @@ static rd_kafka_resp_err_t ask(query *q, const size_t *which_rows, size_t n)
 // Asks in halves, so that one failing partition does not take the others with it.
 static void ask_apart(query *q, const size_t *which_rows, size_t n)
 {
-	if (ask(q, which_rows, n) == RD_KAFKA_RESP_ERR_NO_ERROR || n == 1 || is_over(q))
+	if (ask(q, which_rows, n) == RD_KAFKA_RESP_ERR_NO_ERROR || n == 1 || is_over(q) || q->halves-- <= 0)
 		return;
 	ask_apart(q, which_rows, n / 2);
 	ask_apart(q, which_rows + n / 2, n - n / 2);
@@ -159,27 +162,32 @@ static size_t count_failed(const query *q, size_t n)
 	return failed;
 }
 
-static void pause_a_moment(const query *q)
+static void pause_for(const query *q, int ms)
 {
-	const int64_t until_ms = kd_clock_mono_ms() + ROUND_PAUSE_MS;
+	const int64_t until_ms = kd_clock_mono_ms() + ms;
 	while (kd_clock_mono_ms() < until_ms && !is_over(q))
 		rd_kafka_poll(q->client->rk, 10);
 }
 
+static void ask_again(query *q, size_t n, size_t *which_rows, bool apart)
+{
+	const size_t kept = keep_led(q, which_rows, list_open(q, n, which_rows));
+	ask_in_pieces(q, which_rows, kept, apart);
+}
+
 static void run(query *q, size_t n, size_t *which_rows, bool careful)
 {
-	size_t open = list_open(q, n, which_rows);
-	if (careful)
-		open = keep_led(q, which_rows, open);
-	ask_in_pieces(q, which_rows, open, false);
+	if (careful) {
+		ask_again(q, n, which_rows, true);
+		return;
+	}
+	ask_in_pieces(q, which_rows, list_open(q, n, which_rows), false);
 	for (int round = 0; round < ROUNDS && !q->client->fault; round++) {
-		open = list_open(q, n, which_rows);
-		if (open == 0 || is_over(q))
+		if (list_open(q, n, which_rows) == 0 || is_over(q))
 			return;
 		if (round > 0)
-			pause_a_moment(q);
-		open = keep_led(q, which_rows, open);
-		ask_in_pieces(q, which_rows, open, round > 0);
+			pause_for(q, PAUSE_MS << (round - 1));
+		ask_again(q, n, which_rows, round == ROUNDS - 1);
 	}
 }
 
@@ -193,7 +201,7 @@ kd_code kd_offsets_query(kd_client *client, const kd_offsets *rows, size_t n, in
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not ask for offsets: out of memory");
 	for (size_t i = 0; i < n; i++)
 		ret_answers[i] = (kd_offset_answer) {.native = RD_KAFKA_RESP_ERR__TIMED_OUT};
-	query q = {client, rows, ret_answers, which, kd_clock_mono_ms() + timeout_ms, false};
+	query q = {client, rows, ret_answers, which, kd_clock_mono_ms() + timeout_ms, HALVES, false};
 	kd_client_serve(client);
 	run(&q, n, which_rows, *careful);
 	free(which_rows);
