@@ -82,12 +82,12 @@ static kd_code refused(pg_session *session, const PGresult *result, kd_error *er
 	if (!fresh)
 		return code;
 	if (code == KD_ERECORD) {
-		int64_t line = pg_error_copy_line(context);
+		int64_t line = pg_error_copy_line(context, session->sink->columns->table);
 		err->row = line > 0 ? session->copied + line : 0;
 	}
 	size_t n = strlen(err->message);
 	if (context)
-		snprintf(err->message + n, sizeof err->message - n, "; %.*s", (int) strcspn(context, "\n"), context);
+		snprintf(err->message + n, sizeof err->message - n, "; %.400s", context);
 	if (code == KD_EBUSY && session->blockers[0]) {
 		n = strlen(err->message);
 		snprintf(err->message + n, sizeof err->message - n, "; %s", session->blockers);

@@ -2,7 +2,6 @@
 // pg_error: the table of SQLSTATEs, and how an error's text is made.  See the header for what it promises.
 #include "pg_error.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,19 +127,18 @@ kd_code pg_error_connect(kd_error *err, const char *message)
 	return kd_error_set(err, rule->code, stop ? KD_STOP : KD_RETRY, "could not connect to PostgreSQL: %s", text);
 }
 
-/* The context reads "COPY <table>, line <n>[, column ...]" in English; the table's name may hold anything, and so
- * the number looked for is the first that stands alone after a comma or a blank and before a comma, colon or end. */
-int64_t pg_error_copy_line(const char *context)
+/* Outer contexts come later, and COPY is the outermost. */
+static const char *last_line(const char *text)
 {
-	const char *copy = context ? strstr(context, "COPY ") : NULL;
-	for (const char *p = copy ? strchr(copy, ',') : NULL; p && *p && *p != '\n'; p++) {
-		if (!isdigit((unsigned char) *p) || p[-1] != ' ')
-			continue;
-		char *end = NULL;
-		long long line = strtoll(p, &end, 10);
-		if (*end == ',' || *end == ':' || *end == '\0' || *end == '\n')
-			return line;
-		p = end - 1;
-	}
-	return 0;
+	const char *newline = strrchr(text, '\n');
+	return newline ? newline + 1 : text;
+}
+
+int64_t pg_error_copy_line(const char *context, const char *table)
+{
+	const char *at = context && *table ? strstr(last_line(context), table) : NULL;
+	if (!at)
+		return 0;
+	at += strlen(table);
+	return strtoll(at + strcspn(at, "0123456789"), NULL, 10);
 }

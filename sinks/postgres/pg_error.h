@@ -45,7 +45,8 @@ kd_code pg_error_lost(kd_error *err, const char *why, pg_phase phase, const char
 /* Fills *err from a connection attempt that failed: its SQLSTATE is read out of the verbose message. */
 kd_code pg_error_connect(kd_error *err, const char *message);
 
-/* The row that COPY's CONTEXT names ("COPY orders, line 7, column price: ..."), in whatever language; 0: none. */
-int64_t pg_error_copy_line(const char *context);
+/* The row that COPY's CONTEXT names ("COPY orders, line 7, column price: ..."); 0: none.  In every language it is the
+ * first number behind the table's name. */
+int64_t pg_error_copy_line(const char *context, const char *table);
 
 #endif

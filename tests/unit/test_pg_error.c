@@ -94,22 +94,25 @@ Test(pg_error, a_refused_connection_is_judged_by_its_state)
 Test(pg_error, the_line_of_a_copy_is_read_in_any_language)
 {
 	static const struct {
-		const char *context;
+		const char *context, *table;
 		int64_t line;
 	} rows[] = {
-		{"COPY orders, line 7, column price: \"x\"", 7},
-		{"COPY orders, line 5000, column qty", 5000},
-		{"COPY orders, line 12", 12},
-		{"COPY orders, line 3: \"1 2\"", 3},
-		{"COPY orders, Zeile 41, Spalte preis", 41},
-		{"COPY t 9, x, line 8, column c", 8},
-		{"JSON data, line 1: {\"a\":\nCOPY orders, line 77, column doc", 77},
-		{"PL/pgSQL function f() line 3 at RAISE\nCOPY orders, line 6", 6},
-		{"PL/pgSQL function f() line 3 at RAISE", 0},
-		{"", 0},
-		{NULL, 0},
+		{"COPY orders, line 7, column price: \"x\"", "orders", 7},
+		{"COPY orders, line 5000, column qty", "orders", 5000},
+		{"COPY orders, line 12", "orders", 12},
+		{"COPY orders, line 3: \"1 2\"", "orders", 3},
+		{"COPY orders, Zeile 41, Spalte preis", "orders", 41},
+		{"COPY orders, ligne 9 : « x »", "orders", 9},
+		{"ordersのCOPY、行 23、列 price", "orders", 23},
+		{"orders 복사, 5번째 줄", "orders", 5},
+		{"COPY t 9, line 1, line 8, column c", "t 9, line 1", 8},
+		{"JSON data, line 1: {\"a\":\nCOPY orders, line 77, column doc", "orders", 77},
+		{"PL/pgSQL function orders() line 3 at RAISE\nCOPY orders, line 6", "orders", 6},
+		{"PL/pgSQL function f() line 3 at RAISE", "orders", 0},
+		{"COPY orders", "orders", 0},
+		{"", "orders", 0},
+		{NULL, "orders", 0},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		cr_expect_eq(pg_error_copy_line(rows[i].context), rows[i].line, "%s: %lld", rows[i].context,
-			(long long) pg_error_copy_line(rows[i].context));
+		cr_expect_eq(pg_error_copy_line(rows[i].context, rows[i].table), rows[i].line, "%s", rows[i].context);
 }
