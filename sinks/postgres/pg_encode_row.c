@@ -53,12 +53,19 @@ static bool is_seen(const struct pg_encoder *encoder, size_t column)
 	return encoder->slot[column].document == encoder->document;
 }
 
-static void log_unknown(const struct pg_encoder *encoder, const kd_batch_partition *batch, const char *name)
+// A field without a column; each name is logged once.
+static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *batch, const struct pg_json_key *key,
+	bool is_new, struct pg_json_key *first)
 {
 	const struct pg_columns *columns = encoder->conf.columns;
-	kd_log(encoder->conf.log, KD_LOG_WARN, batch->batch_time_ms,
-		"field \"%s\" of the records has no column in \"%s.%s\" and is ignored%s", name, columns->schema, columns->table,
-		encoder->names.n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
+	const struct pg_names *names = &encoder->names;
+	encoder->stats.unknown_fields++;
+	if (!first->text)
+		*first = *key;
+	if (is_new && !encoder->conf.unknown_fields_error)
+		kd_log(encoder->conf.log, KD_LOG_WARN, batch->batch_time_ms,
+			"field \"%s\" of the records has no column in \"%s.%s\" and is ignored%s", names->unknown[names->n_unknown - 1],
+			columns->schema, columns->table, names->n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
 }
 
 // Reads the document into the slots.  False: it is not well-formed.  *ret_unknown: the first key that has no column.
@@ -68,25 +75,23 @@ static bool scan(struct pg_encoder *encoder, const kd_batch_partition *batch, co
 	struct pg_names *names = &encoder->names;
 	size_t no_guess = encoder->conf.columns->utf8 ? 0 : SIZE_MAX / 2; // the flags of a key that is guessed are not known
 	struct pg_json_key key;
-	struct pg_json_value value;
+	struct pg_json_value unread;
 	pg_json_open(&encoder->json, record->value, record->value_size);
 	encoder->document++;
 	for (size_t i = 0;; i++) {
 		const struct pg_name *guess = pg_names_guess(names, no_guess + i);
-		enum pg_json_step step = pg_json_next(&encoder->json, guess->text, guess->size, &key, &value);
+		enum pg_json_step step = pg_json_next(&encoder->json, guess->text, guess->size, &key);
 		if (step != PG_JSON_FIELD)
 			return step == PG_JSON_END;
 		bool is_new = false;
 		uint16_t column = key.guessed ? guess->column : pg_names_find(names, i, &key, &is_new);
-		if (column != PG_NO_COLUMN) {
-			encoder->slot[column] = (struct pg_slot) {value, encoder->document};
-			continue;
-		}
-		encoder->stats.unknown_fields++;
-		if (!ret_unknown->text)
-			*ret_unknown = key;
-		if (is_new && !encoder->conf.unknown_fields_error)
-			log_unknown(encoder, batch, names->unknown[names->n_unknown - 1]);
+		struct pg_slot *slot = column != PG_NO_COLUMN ? &encoder->slot[column] : NULL;
+		if (!pg_json_value(&encoder->json, slot ? &slot->value : &unread))
+			return false;
+		if (slot)
+			slot->document = encoder->document;
+		else
+			note_unknown(encoder, batch, &key, is_new, ret_unknown);
 	}
 }
 

@@ -345,12 +345,24 @@ static inline const char *next_member(struct pg_json *json, bool *ret_done)
 	return *ret_done ? p : NULL;
 }
 
+// memcmp for a few bytes, without the call: keys are short, and there are many.
+static inline bool same_bytes(const char *a, const char *b, size_t n)
+{
+	for (; n >= 8; a += 8, b += 8, n -= 8)
+		if (pg_load8(a) != pg_load8(b))
+			return false;
+	for (; n > 0; a++, b++, n--)
+		if (*a != *b)
+			return false;
+	return true;
+}
+
 // p: at the key's opening quote; gives back where the closing one is.
 static inline const char *scan_key(struct pg_json *json, const char *p, const char *guess, size_t guess_size,
 	struct pg_json_key *key)
 {
 	key->text = ++p;
-	key->guessed = (size_t) (json->end - p) > guess_size && p[guess_size] == '"' && memcmp(p, guess, guess_size) == 0;
+	key->guessed = (size_t) (json->end - p) > guess_size && p[guess_size] == '"' && same_bytes(p, guess, guess_size);
 	key->escaped = false;
 	if (key->guessed) {
 		key->size = guess_size;
@@ -366,8 +378,7 @@ static inline const char *scan_key(struct pg_json *json, const char *p, const ch
 	return p;
 }
 
-enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key,
-	struct pg_json_value *ret_value)
+enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key)
 {
 	bool done;
 	const char *p = next_member(json, &done);
@@ -382,11 +393,15 @@ enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t g
 	p = skip_space(p + 1, json->end);
 	if (p == json->end || *p != ':')
 		return PG_JSON_MALFORMED;
-	p = scan_value(json, skip_space(p + 1, json->end), ret_value);
-	if (!p)
-		return PG_JSON_MALFORMED;
-	json->at = p;
+	json->at = skip_space(p + 1, json->end);
 	return PG_JSON_FIELD;
+}
+
+bool pg_json_value(struct pg_json *json, struct pg_json_value *ret_value)
+{
+	const char *p = scan_value(json, json->at, ret_value);
+	json->at = p;
+	return p != NULL;
 }
 
 bool pg_json_whole(struct pg_json *json, const char *text, size_t size, struct pg_json_value *ret_value)

@@ -58,10 +58,12 @@ enum pg_json_step { PG_JSON_FIELD, PG_JSON_END, PG_JSON_MALFORMED };
 /* Begins to read a document, whose top level must be an object.  text stays the caller's; values point into it. */
 void pg_json_open(struct pg_json *json, const char *text, size_t size);
 
-/* The next field of the top level.  guess: the key that is likely next, as it is written without escapes.  END only
- * where the document as a whole is good and nothing but space follows. */
-enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key,
-	struct pg_json_value *ret_value);
+/* The key of the next field of the top level; its value must be read next.  guess: the key that is likely next, as it is
+ * written without escapes.  END only where the document as a whole is good and nothing but space follows. */
+enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key);
+
+/* The value of that field.  False: malformed. */
+bool pg_json_value(struct pg_json *json, struct pg_json_value *ret_value);
 
 /* Is this one whole JSON value of any kind? */
 bool pg_json_whole(struct pg_json *json, const char *text, size_t size, struct pg_json_value *ret_value);
