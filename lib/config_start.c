@@ -7,6 +7,8 @@
 #include "config_private.h"
 #include "parse.h"
 
+#define ENOUGH_FINDINGS 100
+
 #define SHAPES \
 	"\"latest\", \"earliest\", {\"timestamp\": \"2026-01-01T00:00:00Z\"} or {\"TOPIC\": {\"PARTITION\": OFFSET}}"
 
@@ -89,8 +91,9 @@ static void add_partitions(kd_config *config, kd_findings *findings, const kd_or
 	const char *topic)
 {
 	kd_json_member member;
+	size_t found = findings->n;
 
-	while (kd_json_next(origin->text, origin->size, &at, &member)) {
+	while (findings->n - found < ENOUGH_FINDINGS && kd_json_next(origin->text, origin->size, &at, &member)) {
 		char *name = kd_config_key_text(origin, member);
 		json_t *value = json_loadb(origin->text + member.value, member.value_size, JSON_DECODE_ANY, NULL);
 		int64_t partition = 0, offset = json_integer_value(value);
@@ -148,14 +151,29 @@ static void check_offsets(kd_config *config, kd_findings *findings, const kd_ent
 	}
 }
 
-static void set_offsets(kd_config *config, kd_findings *findings, const kd_entry *entry)
+/* How many members the object at `at` has in the text; jansson keeps only the last of a name. */
+static size_t count_members(const kd_origin *origin, size_t at)
+{
+	kd_json_member member;
+	size_t n = 0;
+
+	while (kd_json_next(origin->text, origin->size, &at, &member))
+		n++;
+	return n;
+}
+
+static void set_offsets(kd_config *config, kd_findings *findings, const kd_entry *entry, const json_t *object)
 {
 	const kd_origin *origin = entry->origin;
 	size_t at = entry->member.value, found = findings->n;
 	kd_json_member member;
 
 	config->start = KD_START_OFFSETS;
-	while (kd_json_next(origin->text, origin->size, &at, &member))
+	if (count_members(origin, at) != json_object_size(object)) {
+		kd_findings_add(findings, origin, at, "\"start\" names a topic twice");
+		return;
+	}
+	while (findings->n - found < ENOUGH_FINDINGS && kd_json_next(origin->text, origin->size, &at, &member))
 		add_topic(config, findings, origin, member);
 	if (findings->n == found)
 		check_offsets(config, findings, entry);
@@ -171,7 +189,7 @@ void kd_config_check_start(kd_config *config, kd_findings *findings, const kd_en
 	else if (json_is_string(timestamp) && json_object_size(json) == 1)
 		set_timestamp(config, findings, entry, json_string_value(timestamp));
 	else if (json_is_object(json))
-		set_offsets(config, findings, entry);
+		set_offsets(config, findings, entry, json);
 	else
 		kd_findings_add(findings, entry->origin, entry->member.value, "\"start\" must be " SHAPES);
 	json_decref(json);

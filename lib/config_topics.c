@@ -5,6 +5,9 @@
 
 #include "config_private.h"
 
+/* Far beyond what one job can serve; it bounds the search for names listed twice. */
+#define MAX_TOPICS 10000
+
 /* Kafka's own rule (org.apache.kafka.common.internals.Topic). */
 static const char *name_fault(const char *name)
 {
@@ -62,6 +65,10 @@ static void add_array(kd_config *config, kd_findings *findings, const kd_entry *
 	size_t at = entry->member.value, i = 0;
 	kd_json_member member;
 
+	if (json_array_size(array) > MAX_TOPICS) {
+		kd_findings_add(findings, origin, at, "\"topics\" has more than %d elements", MAX_TOPICS);
+		return;
+	}
 	while (kd_json_next(origin->text, origin->size, &at, &member)) {
 		const json_t *element = json_array_get(array, i++);
 

@@ -304,6 +304,7 @@ Test(config, places_each_mistake_of_a_start)
 		{"{\"orders\": {\"0\": -5}}", "job.json:2:27: \"start\": the offset of orders/0 must be a whole number "
 			"from 0\n"},
 		{"{\"orders\": {\"0\": 5, \"0\": 6}}", "job.json:2:10: \"start\": orders/0 is named twice\n"},
+		{"{\"orders\": {\"0\": 5}, \"orders\": {\"1\": 6}}", "job.json:2:10: \"start\" names a topic twice\n"},
 		{"{}", "job.json:2:10: \"start\" names no offsets for the topic \"orders\"\n"},
 	};
 
