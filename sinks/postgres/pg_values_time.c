@@ -155,8 +155,8 @@ char *pg_value_timestamp(uint32_t type, const char *from, size_t size, char *to)
 
 bool pg_value_timestamp_ms(int64_t ms, int64_t *ret_microseconds)
 {
-	if (__builtin_mul_overflow(ms, INT64_C(1000), ret_microseconds) ||
-		__builtin_sub_overflow(*ret_microseconds, UNIX_TO_POSTGRES_DAYS * DAY, ret_microseconds))
+	if (__builtin_sub_overflow(ms, UNIX_TO_POSTGRES_DAYS * DAY / 1000, ret_microseconds) ||
+		__builtin_mul_overflow(*ret_microseconds, INT64_C(1000), ret_microseconds))
 		return false;
 	return *ret_microseconds >= MIN_TIMESTAMP && *ret_microseconds < END_TIMESTAMP;
 }
