@@ -132,7 +132,7 @@ typedef struct instance {
 	kd_ledger_image image;
 } instance;
 
-/* Opens the sink and a session.  id: a letter that makes the owner's id. */
+/* Opens the sink and a session.  id: a letter that makes the owner's id; 'r' only reads. */
 instance *instance_open(world *w, char id);
 instance *instance_open_as(world *w, char id, const char *job, const char *table);
 void instance_close(instance *i);

@@ -44,7 +44,7 @@ instance *instance_open_as(world *w, char id, const char *job, const char *table
 	i->config = make_config(w, job, table);
 	kd_sink_context context = {.config = i->config};
 	MUST(w->ops->open(&context, &i->sink, &e_));
-	MUST(w->ops->connect(i->sink, "test", &i->session, &e_));
+	MUST(w->ops->connect(i->sink, id == 'r' ? "tool" : "driver", &i->session, &e_));
 	return i;
 }
 
