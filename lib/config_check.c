@@ -186,13 +186,21 @@ static const char *last_name(const char *key)
 	return dot ? dot + 1 : key;
 }
 
+/* "interval" for "batch.interval_ms": the right name in the wrong place, or without its unit. */
+static bool is_same_name(const char *key, const char *candidate)
+{
+	const char *name = last_name(key), *other = last_name(candidate);
+	size_t size = strlen(name);
+
+	return strcmp(name, other) == 0 || (size >= 4 && strncmp(name, other, size) == 0 && other[size] == '_');
+}
+
 /* Keeps in *best what is nearest to the key. */
 static void consider(const char *key, const char *candidate, const char **best, size_t *best_distance)
 {
 	size_t distance = kd_parse_distance(key, candidate, *best_distance);
 
-	/* The right name in the wrong place is as good as one slip. */
-	if (distance > 1 && strcmp(last_name(key), last_name(candidate)) == 0)
+	if (distance > 1 && is_same_name(key, candidate))
 		distance = 1;
 	if (distance < *best_distance) {
 		*best = candidate;

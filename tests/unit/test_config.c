@@ -191,6 +191,26 @@ Test(config, reports_every_finding_at_once_in_the_order_of_the_file)
 	kd_buf_done(&expected);
 }
 
+Test(config, suggests_what_was_meant)
+{
+	static const char *const rows[][2] = {
+		{"interval", "batch.interval_ms"}, {"memory", "memory_mb"}, {"retry_timeout", "retry_timeout_ms"},
+		{"worker", "workers"}, {"topic", "topics"}, {"starts", "start"}, {"dsn", "sink.dsn"},
+		{"on_dataloss", "on_data_loss"}, {"max_rate_per_partition", "batch.max_rate_per_partition"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		kd_buf text = {0}, finding = {0};
+
+		cr_assert(kd_buf_printf(&text, GOOD ",\n\"%s\": 1}", rows[i][0]));
+		cr_assert(kd_buf_printf(&finding, "job.json:2:1: unknown key \"%s\": did you mean \"%s\"?\n", rows[i][0],
+			rows[i][1]));
+		expect_findings(text.data, finding.data);
+		kd_buf_done(&text);
+		kd_buf_done(&finding);
+	}
+}
+
 Test(config, says_what_is_missing_from_an_empty_job)
 {
 	expect_findings("{}",
