@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sinks/postgres/pg_call.h"
+#include "servers.h"
 #include "tmpdir.h"
 
 TestSuite(pg_data, .timeout = 60);
@@ -379,4 +380,51 @@ Test(pg_data, a_gap_lands_with_the_rows_around_it)
 	cr_assert(a->image.segments[0].log_start == 4 && a->image.segments[0].witness.offset == -1);
 	stop(a);
 	pg_world_close(&w);
+}
+
+/* ---- a standby that does not answer ---- */
+
+static void *cancel_the_wait(void *opaque)
+{
+	pg_world *w = opaque;
+	PGconn *conn = kt_pg_connect(w->pg.dsn);
+	for (int64_t done = 0; !done; kt_pause()) {
+		PGresult *r = PQexec(conn, "select count(pg_cancel_backend(pid)) from pg_stat_activity where wait_event = 'SyncRep'");
+		done = pg_int(r, 0, 0);
+		PQclear(r);
+	}
+	PQfinish(conn);
+	return NULL;
+}
+
+Test(pg_data, a_commit_that_no_standby_confirmed_says_so)
+{
+	char *dir = kt_tmpdir(), *server = kt_server_start("pg.sh", dir, "synchronous_commit=local");
+	pg_world w = {.ops = kd_sink_find("postgres"), .job = JOB, .table = "public.t"};
+	kt_pg_open_at(&w.pg, server);
+	snprintf(w.dsn, sizeof w.dsn, "%s", w.pg.dsn);
+	instance *a = start(&w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	cr_assert_eq(plan(a, &e), KD_CAS_DONE);
+	kt_pg_exec(&w.pg, "alter system set synchronous_standby_names = 'nobody'");
+	kt_pg_exec(&w.pg, "select pg_reload_conf()");
+	while (kt_pg_int(&w.pg, "select count(*) from pg_settings where name = 'synchronous_standby_names' and setting = 'nobody'") == 0)
+		kt_pause();
+	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
+	write_range(a, &e);
+	pthread_t thread;
+	cr_assert_eq(pthread_create(&thread, NULL, cancel_the_wait, &w), 0);
+	kd_batch_result result = result_of(&e);
+	kd_durability durability = KD_DURABLE;
+	MUST(w.ops->commit(a->session, &result, &durability, &failure));
+	cr_assert_eq(durability, KD_DURABLE_HERE_ONLY);
+	pthread_join(thread, NULL);
+	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from t"), 10);
+	stop(a);
+	kt_pg_exec(&w.pg, "alter system reset synchronous_standby_names");
+	kt_pg_exec(&w.pg, "select pg_reload_conf()");
+	kt_pg_close(&w.pg);
+	kt_server_do("pg.sh", "remove", dir, NULL);
+	free(server);
+	kt_tmpdir_remove(dir);
 }
