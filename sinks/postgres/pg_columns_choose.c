@@ -124,7 +124,8 @@ static kd_code choose_fields_column(const struct pg_columns *columns, struct pg_
 	if (is_one_of(column->type, supported, sizeof supported / sizeof *supported))
 		return KD_OK;
 	return refuse(columns, column, "this type is not supported (boolean, smallint, integer, bigint, real, double "
-		"precision, numeric, text, varchar, char, bytea, uuid, date, time, timestamp, timestamptz, json, jsonb are)", err);
+		"precision, numeric, text, varchar, char, bytea, uuid, date, time, timestamp, timestamptz, json, jsonb are)",
+		err);
 }
 
 // With sink.layout "raw" the table may have more columns, but must have these.

@@ -57,8 +57,8 @@ struct pg_encoder_conf {
 	const struct pg_columns *columns; /* after pg_columns_choose; outlives the encoder */
 	bool unknown_fields_error;        /* sink.unknown_fields: "error" */
 	bool null_value_skip;             /* sink.null_value: "skip" */
-	/* Opens the encoder's own connection, client_encoding UTF8, when it first needs one (and once again when that breaks).
-	 * The encoder sets all else per transaction and closes it with PQfinish.  NULL: there is no server to ask, and a
+	/* Opens the encoder's own connection, client_encoding UTF8, when it first needs one (and once again when that
+	 * breaks).  The encoder sets all else per transaction and closes it with PQfinish.  NULL: there is no server to ask, and a
 	 * value that only the server can judge is refused. */
 	kd_code (*connect)(void *opaque, PGconn **ret_conn, kd_error *err);
 	void *opaque;

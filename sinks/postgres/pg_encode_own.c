@@ -79,7 +79,8 @@ static kd_code check_payload(struct pg_encoder *encoder, const kd_record *record
 	if (!bytes)
 		return KD_OK;
 	if (size > MAX_FIELD)
-		return pg_refuse(record, "54000", err, "column \"%s\": %zu bytes are more than a field may have", column->name, size);
+		return pg_refuse(record, "54000", err, "column \"%s\": %zu bytes are more than a field may have",
+			column->name, size);
 	if (column->type == PG_JSONB)
 		return check_json(encoder, record, column, bytes, size, err);
 	if (is_text_type(column->type) && !pg_utf8_is_text(bytes, size, &at))
@@ -100,8 +101,8 @@ kd_code pg_own_check(struct pg_encoder *encoder, const kd_record *record, kd_err
 			code = check_payload(encoder, record, column, record->value, record->value_size, err);
 		else if (column->source == PG_FROM_TIMESTAMP && record->timestamp_ms != -1 &&
 			!pg_value_timestamp_ms(record->timestamp_ms, &ignored))
-			code = pg_refuse(record, "22008", err, "column \"%s\": timestamp out of range: %lld ms since 1970", column->name,
-				(long long) record->timestamp_ms);
+			code = pg_refuse(record, "22008", err, "column \"%s\": timestamp out of range: %lld ms since 1970",
+				column->name, (long long) record->timestamp_ms);
 	}
 	if (!code && encoder->has_headers && !pg_headers_json(record, &encoder->headers))
 		code = kd_error_set(err, KD_ENOMEM, KD_STOP, "could not encode a record's headers: no memory");

@@ -64,8 +64,9 @@ static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *b
 		*first = *key;
 	if (is_new && !encoder->conf.unknown_fields_error)
 		kd_log(encoder->conf.log, KD_LOG_WARN, batch->batch_time_ms,
-			"field \"%s\" of the records has no column in \"%s.%s\" and is ignored%s", names->unknown[names->n_unknown - 1],
-			columns->schema, columns->table, names->n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
+			"field \"%s\" of the records has no column in \"%s.%s\" and is ignored%s",
+			names->unknown[names->n_unknown - 1], columns->schema, columns->table,
+			names->n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
 }
 
 // Reads the document into the slots.  False: it is not well-formed.  *ret_unknown: the first key that has no column.
@@ -73,7 +74,8 @@ static bool scan(struct pg_encoder *encoder, const kd_batch_partition *batch, co
 	struct pg_json_key *ret_unknown)
 {
 	struct pg_names *names = &encoder->names;
-	size_t no_guess = encoder->conf.columns->utf8 ? 0 : SIZE_MAX / 2; // the flags of a key that is guessed are not known
+	// In another encoding the flags count, and those of a key that is guessed are not known.
+	size_t no_guess = encoder->conf.columns->utf8 ? 0 : SIZE_MAX / 2;
 	struct pg_json_key key;
 	struct pg_json_value unread;
 	pg_json_open(&encoder->json, record->value, record->value_size);
@@ -142,8 +144,8 @@ static char *put_tuple(struct pg_encoder *encoder, const kd_batch_partition *bat
 // The bytes that a tuple may need at most.
 static size_t tuple_room(const struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record)
 {
-	return 2 + (size_t) encoder->n_order * PG_VALUE_ROOM + strlen(batch->topic) + record->key_size + record->value_size +
-		encoder->headers.size;
+	size_t bytes = strlen(batch->topic) + record->key_size + record->value_size + encoder->headers.size;
+	return 2 + (size_t) encoder->n_order * PG_VALUE_ROOM + bytes;
 }
 
 // ---- where the row goes ----

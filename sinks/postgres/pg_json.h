@@ -58,8 +58,8 @@ enum pg_json_step { PG_JSON_FIELD, PG_JSON_END, PG_JSON_MALFORMED };
 /* Begins to read a document, whose top level must be an object.  text stays the caller's; values point into it. */
 void pg_json_open(struct pg_json *json, const char *text, size_t size);
 
-/* The key of the next field of the top level; its value must be read next.  guess: the key that is likely next, as it is
- * written without escapes.  END only where the document as a whole is good and nothing but space follows. */
+/* The key of the next field of the top level; its value must be read next.  guess: the key that is likely next, as it
+ * is written without escapes.  END only where the document as a whole is good and nothing but space follows. */
 enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key);
 
 /* The value of that field.  False: malformed. */

@@ -49,10 +49,11 @@ static bool append_definitions(const struct pg_columns *columns, size_t from, si
 // NULL without memory.
 static char *make_documents_sql(const struct pg_columns *columns, size_t from, size_t until)
 {
+	static const char end[] = ") order by j.n";
 	kd_buf sql = {0};
 	if (kd_buf_printf(&sql, "select r.* from unnest($1) with ordinality as j (doc, n) "
 			"cross join lateral json_to_record(j.doc::json) as r (") &&
-		append_definitions(columns, from, until, &sql) && kd_buf_append(&sql, ") order by j.n", sizeof ") order by j.n"))
+		append_definitions(columns, from, until, &sql) && kd_buf_append(&sql, end, sizeof end))
 		return sql.data;
 	kd_buf_done(&sql);
 	return NULL;

@@ -143,7 +143,8 @@ kd_code pg_helper_ask(struct pg_helper *helper, const struct pg_question *questi
 {
 	*ret_rows = NULL;
 	if (question->size > INT_MAX)
-		return kd_error_set(err, KD_ERECORD, KD_STOP, "%zu bytes are more than the server takes at once", question->size);
+		return kd_error_set(err, KD_ERECORD, KD_STOP, "%zu bytes are more than the server takes at once",
+			question->size);
 	for (bool again = false;; again = true) {
 		bool fresh = !helper->conn;
 		kd_code code = fresh ? open_conn(helper, err) : KD_OK;

@@ -92,7 +92,8 @@ kd_batch_partition twin_batch(twin *t)
 	return (kd_batch_partition) {.job = "j", .topic = "t", .batch_time_ms = ++t->batch, .range = {0, INT64_MAX}};
 }
 
-kd_code twin_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const corpus *set, size_t i, kd_buf *out,
+kd_code twin_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const corpus *set, size_t i,
+	kd_buf *out,
 	kd_error *err)
 {
 	uint32_t rows;

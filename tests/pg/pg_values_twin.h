@@ -34,7 +34,8 @@ void outcomes_free(outcome *outcomes, size_t n);
 kd_batch_partition twin_batch(twin *t);
 
 /* Encodes the i-th document, with i as its offset. */
-kd_code twin_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const corpus *set, size_t i, kd_buf *out,
+kd_code twin_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const corpus *set, size_t i,
+	kd_buf *out,
 	kd_error *err);
 
 /* Lands encoded bytes in table `columns` are of, in a transaction; the number of rows. */

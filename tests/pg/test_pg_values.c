@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The judge of values is PostgreSQL itself: whatever our encoder and COPY store equals what json_populate_record stores,
- * and what that refuses we refuse, naming record, column and reason. */
+/* The judge of values is PostgreSQL itself: whatever our encoder and COPY store equals what json_populate_record
+ * stores, and what that refuses we refuse, naming record, column and reason. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

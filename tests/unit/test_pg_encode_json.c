@@ -39,7 +39,8 @@ static int read_fields(const char *text, const char *guess)
 
 Test(pg_json, takes_what_is_json)
 {
-	static const char *const good[] = {"1", "-0", "0.5", "1e5", "1E-05", "\"\"", "\"a\\n\\u0041\\ud83d\\ude00\"", "true",
+	static const char *const good[] = {"1", "-0", "0.5", "1e5", "1E-05", "\"\"", "\"a\\n\\u0041\\ud83d\\ude00\"",
+		"true",
 		"false", "null", " [ 1 , [ ] , { } ] ", "{\"a\":{\"b\":[null,\"\xC3\xA9\"]}}\n", "\"\x7F\"", "[[[[]]]]"};
 	struct pg_json_value value;
 	for (size_t i = 0; i < N(good); i++)
@@ -48,9 +49,12 @@ Test(pg_json, takes_what_is_json)
 
 Test(pg_json, refuses_what_is_not_and_every_beginning_of_what_is)
 {
-	static const char *const bad[] = {"", " ", "01", "1.", ".5", "-", "+1", "1e", "tru", "truex", "nul", "\"", "\"\\", "\"\\x\"",
-		"\"\\u12\"", "\"\\u0000\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"", "\"\n\"", "\"\x80\"", "\"\xC0\x80\"",
-		"\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "\"\xE2\x82\"", "[", "]", "[1", "[1,]", "[,]", "[1 2]", "{\"a\"}", "{\"a\":}",
+	static const char *const bad[] = {"", " ", "01", "1.", ".5", "-", "+1", "1e", "tru", "truex", "nul", "\"",
+		"\"\\", "\"\\x\"",
+		"\"\\u12\"", "\"\\u0000\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"", "\"\n\"", "\"\x80\"",
+		"\"\xC0\x80\"",
+		"\"\xED\xA0\x80\"", "\"\xF4\x90\x80\x80\"", "\"\xE2\x82\"", "[", "]", "[1", "[1,]", "[,]", "[1 2]",
+		"{\"a\"}", "{\"a\":}",
 		"{\"a\":1,}", "{a:1}", "{\"a\":1]", "[1}", "1 2", "[] []", "/**/1", "'a'", "NaN"};
 	static const char document[] = "{\"a\":[1.5e-3,\"\\u00e9\\\"\",{\"b\":true}],\"c\":null}";
 	struct pg_json_value value;
