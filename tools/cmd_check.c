@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_check: everything that can be known about a job before it runs: each finding a line, none hides another. */
+#include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +94,8 @@ static void judge_start(struct check *check, const kd_offsets *row)
 
 	snprintf(where, sizeof where, "%s/%d", row->topic, (int) row->partition);
 	if (row->low < 0 || row->high < 0)
-		put_text(check, KD_FINDING_BAD, where, "its leader did not answer (error %d)", row->native);
+		put_text(check, KD_FINDING_BAD, where, "its leader did not answer: %s",
+			rd_kafka_err2str((rd_kafka_resp_err_t) row->native));
 	else if (kd_config_start(config) != KD_START_OFFSETS)
 		return;
 	else if (start < 0)

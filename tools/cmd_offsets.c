@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_offsets: shows an offset_table.  Which columns there are depends on what was asked for; all of them are in every
  * row, so that JSON is one array of objects with the same members. */
+#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,10 +83,7 @@ static void put_job(struct out *out, const struct offset_row *row)
 
 static void put_error(struct out *out, int native)
 {
-	char text[32];
-
-	snprintf(text, sizeof text, "kafka error %d", native);
-	out_text(out, native ? text : NULL);
+	out_text(out, native ? rd_kafka_err2str((rd_kafka_resp_err_t) native) : NULL);
 }
 
 static int64_t span(int64_t from, int64_t until)

@@ -18,6 +18,7 @@
 #include "job_file.h"
 #include "log_out.h"
 #include "progress_line.h"
+#include "rate_window.h"
 #include "times.h"
 #include "tool_log.h"
 #include "verbs.h"
@@ -136,11 +137,14 @@ static void *teller_main(void *opaque)
 	struct run *run = opaque;
 	int64_t period_ms = run->args->log_every_s * 1000, told_ms = now_ms();
 	kd_progress now = {0}, told = {0};
+	struct rate_window window = {0};
 
+	(void) rate_window_add(&window, now_ms(), 0);
 	while (wait_a_little(run)) {
 		int64_t at_ms = now_ms();
 
 		kd_job_progress(run->job, &now);
+		now.records_per_second = rate_window_add(&window, at_ms, now.records);
 		if (period_ms && (at_ms - told_ms >= period_ms || at_ms < told_ms)) {
 			tell_committed(run, &now, &told);
 			told = now;
@@ -150,6 +154,7 @@ static void *teller_main(void *opaque)
 		show_status(run, &now);
 	}
 	kd_job_progress(run->job, &now);
+	now.records_per_second = rate_window_add(&window, now_ms(), now.records);
 	if (period_ms)
 		tell_committed(run, &now, &told);
 	return NULL;

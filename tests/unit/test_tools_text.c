@@ -6,6 +6,7 @@
 #include "tools/fold.c"
 #include "tools/progress_line.c"
 #include "tools/range_arg.c"
+#include "tools/rate_window.c"
 #include "tools/suggest.c"
 #include "tools/times.c"
 
@@ -138,6 +139,20 @@ Test(progress_line, tells_rate_lag_and_eta)
 	cr_expect_eq(strlen(progress_line(&progress, text, sizeof text, 40)), 39u);
 	progress = (kd_progress){.target = -1};
 	cr_expect_str_eq(progress_line(&progress, text, sizeof text, 200), "0 records, 0/s, lag 0");
+}
+
+Test(rate_window, is_the_rate_of_the_last_seconds)
+{
+	struct rate_window window = {0};
+	int64_t at_ms = 1000, count = 0;
+
+	cr_expect_eq(rate_window_add(&window, at_ms, count), 0);
+	for (int i = 0; i < 100; i++)
+		cr_expect_float_eq(rate_window_add(&window, at_ms += 250, count += 500), 2000, 1e-9);
+	for (int i = 0; i < 25; i++)
+		(void) rate_window_add(&window, at_ms += 250, count);
+	cr_expect_eq(rate_window_add(&window, at_ms + 250, count), 0);
+	cr_expect_float_eq(rate_window_add(&window, at_ms + 60000, count + 7), 0, 1e-9);
 }
 
 Test(advice, gives_the_command_that_leads_on)
