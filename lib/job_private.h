@@ -80,7 +80,10 @@ struct kd_job {
 	kd_rate rate;
 	size_t turn;
 	bool backlog;      /* the last plan was capped: plan again as soon as there is room */
-	bool goals_set;
+	bool goals_set;    /* every partition of this take-over has its goal */
+	bool was_up;       /* the first contact was made: from now on faults are waited for */
+	int64_t refused_since_ms; /* Kafka does not know a topic; monotonic, 0: it does */
+	int64_t rate_at_ms, rate_records; /* the last sample of records_per_second */
 	int64_t next_tick_ms, next_look_ms, next_verify_ms, next_prune_ms, next_mirror_ms; /* monotonic */
 	int64_t last_batch_done_ms;
 	int restarts;      /* take-overs in a row without a commit between */

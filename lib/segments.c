@@ -13,7 +13,7 @@
 #include "clock.h"
 #include "job_private.h"
 
-#define ASK_MS 5000
+#define ASK_MS 2000
 /* A new leader may show an older end or log start for a moment (KAFKA-7703): what lasts this long is meant. */
 #define CONFIRM_MS 10000
 
@@ -185,7 +185,8 @@ static bool add_part(kd_job *job, const char *topic, const kd_segment *s)
 	parts[job->n_parts++] = (kd_part) {.topic = topic, .partition = s->partition,
 		.partition_index = s->partition_index, .segment = s->segment, .committed_until = s->committed_until,
 		.planned_until = s->planned_until, .last_batch_time_ms = s->last_batch_time_ms, .log_start = s->log_start,
-		.witness = s->witness, .low = -1, .end = -1, .high = -1, .goal = -1, .worker = -1};
+		.witness = s->witness, .low = -1, .end = -1, .high = -1, .worker = -1,
+		.goal = job->goals_set ? s->committed_until : -1};
 	return true;
 }
 

@@ -124,7 +124,7 @@ static kd_code take_over(kd_job *job, kd_ledger_image *image, kd_error *err)
 static kd_code insist(kd_job *job, kd_code (*step)(kd_job *, kd_ledger_image *, kd_error *), kd_ledger_image *image,
 	kd_error *err)
 {
-	int64_t timeout_ms = job->goals_set ? job->settings.retry_timeout_ms : FIRST_CONTACT_MS;
+	int64_t timeout_ms = job->was_up ? job->settings.retry_timeout_ms : FIRST_CONTACT_MS;
 	for (;;) {
 		kd_code code = step(job, image, err);
 		if (code == KD_OK) {
@@ -322,6 +322,7 @@ static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 kd_code kd_job_start(kd_job *job, kd_error *err)
 {
 	kd_ledger_image image = {0};
+	job->goals_set = false;
 	job->ledger = (kd_ledger) {.ops = job->ops, .session = job->ledger.session, .job = job->settings.name};
 	kd_code code = insist(job, contact, NULL, err);
 	if (code == KD_OK)

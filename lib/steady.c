@@ -14,7 +14,9 @@
 #define MOST_OPEN_BATCHES 2
 #define LOOK_MS 5000     /* new partitions, log starts, high watermarks */
 #define VERIFY_MS 1500   /* an idle owner notices a successor, or a restored database */
+#define REFUSAL_MS 15000
 #define PRUNE_MS 3600000
+#define RATE_MS 1000
 #define MIRROR_MS 1000
 #define BYTES_A_RECORD_AT_FIRST 256
 
@@ -292,7 +294,22 @@ static bool room_for_more(const kd_job *job)
 
 /* ---- now and then ---- */
 
-/* The database may have gone back in time, or be somebody else's, while nothing was written. */
+static kd_code verify_part(kd_job *job, const kd_part *part, const kd_segment *found, kd_error *err)
+{
+	kd_reread row = {.found = found != NULL, .batch = KD_BATCH_COMMITTED};
+	if (found) {
+		row.owner = found->owner;
+		row.position = found->committed_until;
+		if (found->planned_until < part->planned_until)
+			row.batch = KD_BATCH_ABSENT;
+	}
+	kd_batch_partition entry = {.job = job->settings.name, .topic = part->topic, .partition = part->partition,
+		.partition_index = part->partition_index, .range = {part->committed_until, part->planned_until}};
+	return kd_ledger_verify_row(&job->ledger, &entry, &row, err);
+}
+
+/* The database may have gone back in time, or be somebody else's, while nothing was written.  Both lists are in
+ * partition_index order. */
 static kd_code verify(kd_job *job, kd_error *err)
 {
 	size_t n = 0;
@@ -302,16 +319,12 @@ static kd_code verify(kd_job *job, kd_error *err)
 	kd_code code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
 		code = job->ops->verify(job->ledger.session, job->settings.name, rows, job->n_parts, &n, err);
+	size_t k = 0;
 	for (size_t i = 0; code == KD_OK && i < job->n_parts; i++) {
-		const kd_part *part = &job->parts[i];
-		kd_reread row = {.batch = KD_BATCH_COMMITTED};
-		for (size_t k = 0; k < n && k < job->n_parts; k++)
-			if (rows[k].partition_index == part->partition_index)
-				row = (kd_reread) {.found = true, .owner = rows[k].owner, .position = rows[k].committed_until,
-					.batch = rows[k].planned_until >= part->planned_until ? KD_BATCH_COMMITTED : KD_BATCH_ABSENT};
-		kd_batch_partition entry = {.job = job->settings.name, .topic = part->topic, .partition = part->partition,
-			.partition_index = part->partition_index, .range = {part->committed_until, part->planned_until}};
-		code = kd_ledger_verify_row(&job->ledger, &entry, &row, err);
+		while (k < n && k < job->n_parts && rows[k].partition_index < job->parts[i].partition_index)
+			k++;
+		bool found = k < n && k < job->n_parts && rows[k].partition_index == job->parts[i].partition_index;
+		code = verify_part(job, &job->parts[i], found ? &rows[k] : NULL, err);
 	}
 	free(rows);
 	return code;
@@ -336,9 +349,26 @@ static kd_code prune(kd_job *job, kd_error *err)
 	return code;
 }
 
+/* A broker that has just started may not know a topic yet: a refusal counts when it lasts. */
+static bool lasts(kd_job *job, kd_code code)
+{
+	int64_t now_ms = kd_clock_mono_ms();
+	if (code == KD_OK)
+		job->refused_since_ms = 0;
+	else if (!job->refused_since_ms)
+		job->refused_since_ms = now_ms;
+	return code != KD_OK && now_ms - job->refused_since_ms >= REFUSAL_MS;
+}
+
 static kd_code look(kd_job *job, kd_error *err)
 {
 	kd_code code = kd_job_find_partitions(job, NULL, 0, err);
+	bool refused = code == KD_EBROKER && err->action == KD_STOP;
+	if (!lasts(job, refused ? code : KD_OK) && refused) {
+		kd_log(&job->options.log, KD_LOG_WARN, 0, "%s; asking again", err->message);
+		kd_error_clear(err);
+		return KD_OK;
+	}
 	if (code == KD_OK)
 		code = kd_job_look_at_logs(job, err);
 	return code;
@@ -394,11 +424,29 @@ static kd_code round_of_work(kd_job *job, kd_error *err)
 
 /* ---- the end ---- */
 
+/* The goal is the end as first seen; a partition that appears later has none. */
 static void set_goals(kd_job *job)
 {
-	for (size_t i = 0; i < job->n_parts; i++)
-		job->parts[i].goal = job->options.until_latest ? job->parts[i].end : -1;
-	job->goals_set = true;
+	bool all = job->n_parts > 0;
+	for (size_t i = 0; !job->goals_set && i < job->n_parts; i++) {
+		if (job->parts[i].goal < 0)
+			job->parts[i].goal = job->parts[i].end;
+		all &= job->parts[i].goal >= 0;
+	}
+	job->goals_set |= all;
+}
+
+/* Records a second, smoothed over a few seconds. */
+static void tell_rate(kd_job *job)
+{
+	kd_progress *p = &job->progress;
+	int64_t now_ms = kd_clock_mono_ms(), past_ms = now_ms - job->rate_at_ms;
+	if (past_ms < RATE_MS)
+		return;
+	double now = (double) (p->records - job->rate_records) * 1000.0 / (double) past_ms;
+	p->records_per_second = job->rate_at_ms ? 0.5 * now + 0.5 * p->records_per_second : 0;
+	job->rate_at_ms = now_ms;
+	job->rate_records = p->records;
 }
 
 static void tell_progress(kd_job *job)
@@ -426,6 +474,7 @@ static void tell_progress(kd_job *job)
 	job->progress.bytes = sum.bytes;
 	job->progress.resolves = sum.resolves;
 	job->progress.partitions = (int32_t) job->n_parts;
+	tell_rate(job);
 	pthread_mutex_unlock(&job->lock);
 }
 
@@ -436,7 +485,7 @@ static bool goals_reached(const kd_job *job)
 	if (!job->options.until_latest || !job->goals_set)
 		return false;
 	for (size_t i = 0; i < job->n_parts; i++)
-		if (job->parts[i].goal < 0 || job->parts[i].committed_until < job->parts[i].goal)
+		if (job->parts[i].committed_until < job->parts[i].goal)
 			return false;
 	return true;
 }
@@ -492,10 +541,10 @@ kd_code kd_job_steady(kd_job *job, kd_error *err)
 	job->next_verify_ms = now_ms + VERIFY_MS;
 	job->next_prune_ms = job->next_prune_ms ? job->next_prune_ms : now_ms;
 	job->backlog = false;
+	job->was_up = true;
 	while (code == KD_OK && !atomic_load(&job->stop)) {
 		code = outlast(job, round_of_work(job, err), err);
-		if (code == KD_OK && !job->goals_set && job->n_parts && job->parts[0].end >= 0)
-			set_goals(job);
+		set_goals(job);
 		kd_job_drain_done(job);
 		tell_progress(job);
 		if (code == KD_OK)
