@@ -485,3 +485,68 @@ Test(pg_rows, a_call_that_failed_with_retry_may_be_repeated)
 	expect_value(&b, "7", "select sum(i) from t");
 	bench_close(&b);
 }
+
+/* The text of a document, and what LATIN1 makes of it; state "": it takes it. */
+static const struct {
+	const char *text, *state, *hex;
+} latin[] = {
+	{"{\"t\":\"a\xC3\xA9\"}", "", "61e9"},
+	{"{\"t\":\"a\\u00e9\",\"\xC3\xB6\":1}", "", "61e9"},
+	{"{\"\xC3\xB6\":2,\"t\":\"plain\"}", "", "706c61696e"},
+	{"{\"t\":\"\xE2\x82\xAC\"}", "22P05", NULL},
+	{"{\"t\":\"\\u20ac\"}", "22P05", NULL},
+	{"{\"t\":\"a\",\"unread\":\"\\u20ac\"}", "22P05", NULL},
+	{"{\"t\":\"a\",\"\\u20ac\":1}", "22P05", NULL},
+};
+
+Test(pg_rows, a_database_in_another_encoding_takes_what_it_can_hold)
+{
+	bench b;
+	bench_open(&b, "select 1");
+	kt_pg_exec(&b.pg, "create database %s_latin1 encoding 'LATIN1' locale 'C' template template0", b.pg.name);
+	kt_pg utf8 = b.pg;
+	b.pg.dsn = NULL;
+	cr_assert(asprintf(&b.pg.dsn, "%s dbname=%s_latin1 client_encoding=UTF8", utf8.dsn, utf8.name) > 0);
+	b.pg.conn = kt_pg_connect(b.pg.dsn);
+	kt_pg_exec(&b.pg, "create table t(kafka_offset bigint, t text)");
+	start(&b, PG_LAYOUT_AUTO, PG_FORMAT_RAW);
+	for (size_t i = 0; i < N(latin); i++) {
+		kd_error err = {0};
+		b.batch.batch_time_ms++;
+		b.offset = (int64_t) i;
+		kd_code code = put_code(&b, latin[i].text, &err);
+		if (!code)
+			code = pg_flush(b.encoder, &b.batch, &b.out, &err);
+		cr_expect_str_eq(err.sqlstate, latin[i].state, "%s: %s", latin[i].text, err.message);
+		cr_expect_eq(code, *latin[i].state ? KD_ERECORD : KD_OK, "%s: %s", latin[i].text, err.message);
+	}
+	twin_land(b.pg.conn, b.columns, &b.out);
+	for (size_t i = 0; i < N(latin); i++) {
+		char *value = kt_pg_value(&b.pg, "select encode(convert_to(t, 'LATIN1'), 'hex') from t where kafka_offset = "
+			"%zu", i);
+		cr_expect_str_eq(value, latin[i].hex ? latin[i].hex : "", "%s", latin[i].text);
+		free(value);
+	}
+	pg_encoder_close(b.encoder);
+	b.encoder = NULL;
+	PQfinish(b.pg.conn);
+	free(b.pg.dsn);
+	b.pg = utf8;
+	kt_pg_exec(&b.pg, "drop database %s_latin1 with (force)", b.pg.name);
+	bench_close(&b);
+}
+
+Test(pg_rows, a_default_that_cannot_be_had_stops_naming_why)
+{
+	bench b;
+	kd_error err = {0};
+	bench_open(&b, "create sequence s maxvalue 2; select nextval('s'); create table t(x int, id int default nextval('s'))");
+	start(&b, PG_LAYOUT_AUTO, PG_FORMAT_RAW);
+	put(&b, "{\"id\":5}");
+	put(&b, "{\"x\":1}");
+	put(&b, "{\"x\":2}");
+	cr_expect_eq(pg_flush(b.encoder, &b.batch, &b.out, &err), KD_ETARGET);
+	cr_expect_eq(err.action, KD_STOP);
+	cr_expect(strstr(err.message, "defaults of absent fields: nextval: reached maximum value"), "%s", err.message);
+	bench_close(&b);
+}
