@@ -154,7 +154,8 @@ kd_code null_append_plan(void *opaque, const kd_owner *me, const kd_batch_partit
 	return ok ? KD_OK : null_no_memory(err);
 }
 
-kd_code null_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *e, kd_cas *ret_cas, kd_error *err)
+kd_code null_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *e, kd_cas *ret_cas,
+	kd_error *err)
 {
 	null_sink *sink = ((null_session *) opaque)->sink;
 	(void) err;

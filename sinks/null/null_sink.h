@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* null_sink: counts and forgets.  For benchmarks: what is left when storing costs nothing.
  *
- * The ledger is in memory, as long as the sink is open: compare-and-sets work, a restart knows nothing.  Identifiers are
- * kept until they commit, so memory does not grow with what passes. */
+ * The ledger is in memory, as long as the sink is open: compare-and-sets work, a restart knows nothing.  Identifiers
+ * are kept until they commit, so memory does not grow with what passes. */
 #ifndef KD_NULL_SINK_H
 #define KD_NULL_SINK_H
 
@@ -34,7 +34,8 @@ kd_code null_add_partitions(void *session, const kd_owner *me, const char *job, 
 	size_t n, kd_cas *ret_cas, kd_segment *ret_segments, kd_error *err);
 kd_code null_append_plan(void *session, const kd_owner *me, const kd_batch_partition *entries, size_t n,
 	kd_cas *ret_cas, kd_error *err);
-kd_code null_withdraw(void *session, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas, kd_error *err);
+kd_code null_withdraw(void *session, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas,
+	kd_error *err);
 kd_code null_reread(void *session, kd_reread_kind kind, const kd_batch_partition *entries, size_t n,
 	kd_reread *ret_rows, kd_error *err);
 kd_code null_verify(void *session, const char *job, kd_segment *ret_segments, size_t n, size_t *ret_n, kd_error *err);

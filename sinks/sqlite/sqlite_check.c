@@ -115,7 +115,8 @@ kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void
 
 kd_code sqlite_ddl(const kd_sink_context *context, kd_buf *out, kd_error *err)
 {
-	if (!kd_buf_printf(out, "-- The run makes all this itself where the file can be written.  SQLite has no GRANT: the right to\n"
+	if (!kd_buf_printf(out,
+			"-- The run makes all this itself where the file can be written.  SQLite has no GRANT: the right to\n"
 			"-- write the file and its folder is all there is.\n%s\n", sqlite_ledger_ddl()))
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not write the statements: no memory");
 	const char *layout = kd_config_string(context->config, "sink.layout");

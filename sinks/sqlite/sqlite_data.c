@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // sqlite_data: the data transaction: position, identifier and rows in one commit (I1, I2, I9).
 //
-// begin moves committed_until and then marks the identifier with exactly the planned range; each must change exactly one
-// row, and not one row of data is stored before both did.  commit adds what the batch partition came to, writes the
-// gaps, and refuses when the table kept another number of rows than it was given: a trigger that says raise(ignore)
-// and a constraint with "on conflict ignore" swallow rows without an error.
+// begin moves committed_until and then marks the identifier with exactly the planned range; each must change exactly
+// one row, and not one row of data is stored before both did.  commit adds what the batch partition came to, writes
+// the gaps, and refuses when the table kept another number of rows than it was given: a trigger that says
+// raise(ignore) and a constraint with "on conflict ignore" swallow rows without an error.
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,8 @@ static int mark_identifier(sqlite_conn *conn, const kd_owner *me, const kd_batch
 			sqlite_int(e->range.from), sqlite_int(e->range.until), sqlite_int(now_ms), sqlite_text(me->id)));
 }
 
-kd_code sqlite_begin(void *opaque, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas, kd_error *err)
+kd_code sqlite_begin(void *opaque, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas,
+	kd_error *err)
 {
 	sqlite_session *session = opaque;
 	*ret_cas = KD_CAS_MISS;

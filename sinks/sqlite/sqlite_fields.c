@@ -60,7 +60,8 @@ static bool put_json_value(sqlite3_stmt *stmt, kd_buf *out)
 }
 
 /* One field: its value goes to scratch, and the column's slice says where. */
-static kd_code take_field(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, kd_error *err)
+static kd_code take_field(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+	kd_error *err)
 {
 	sqlite3_stmt *stmt = encoder->json_each;
 	const char *name = (const char *) sqlite3_column_text(stmt, 0);
@@ -116,8 +117,8 @@ static kd_code take_fields(sqlite_encoder *encoder, const kd_batch_partition *ba
 	return sqlite_refuse_record(batch, record, err, "its value is not valid JSON");
 }
 
-static kd_code put_columns(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
-	kd_error *err)
+static kd_code put_columns(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+	kd_buf *out, kd_error *err)
 {
 	const sqlite_target *target = &encoder->sink->target;
 	for (size_t i = 0; i < target->n_columns; i++) {

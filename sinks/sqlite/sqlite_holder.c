@@ -2,8 +2,8 @@
 // sqlite_holder: who holds the write lock of a file for too long.
 //
 // SQLite does not tell, but the kernel does: the lock is byte 120 of the -shm file (SQLite's documentation, "WAL-mode
-// File Format", 2.3), and /proc/locks has the process.  The file is only looked at with stat: to open and close it would
-// drop this process's own locks on it.  The ledger's instance rows say which job the process runs.
+// File Format", 2.3), and /proc/locks has the process.  The file is only looked at with stat: to open and close it
+// would drop this process's own locks on it.  The ledger's instance rows say which job the process runs.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

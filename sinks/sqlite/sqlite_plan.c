@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // sqlite_plan: plans made durable, given back, and looked up again (I3, I6).
 //
-// Each is a compare-and-set on kdirect_partition: it names the position that it starts from and my owner, and counts what
-// it changed.  Anything but all of it is rolled back and told as KD_CAS_MISS.
+// Each is a compare-and-set on kdirect_partition: it names the position that it starts from and my owner, and counts
+// what it changed.  Anything but all of it is rolled back and told as KD_CAS_MISS.
 #include "sqlite_sink.h"
 
 static int plan_one(sqlite_conn *conn, const kd_owner *me, const kd_batch_partition *e, int64_t now_ms, int *ret_moved)
@@ -70,7 +70,8 @@ static int withdraw_one(sqlite_conn *conn, const kd_owner *me, const kd_batch_pa
 	return rc;
 }
 
-kd_code sqlite_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas, kd_error *err)
+kd_code sqlite_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas,
+	kd_error *err)
 {
 	sqlite_session *session = opaque;
 	*ret_cas = KD_CAS_MISS;

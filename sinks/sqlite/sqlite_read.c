@@ -20,7 +20,8 @@ kd_code sqlite_verify(void *opaque, const char *job, kd_segment *ret_segments, s
 		return code;
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt,
-		"select p.partition_index, p.kafka_partition, p.planned_until, s.committed_until, p.epoch, p.owner, p.last_batch_time "
+		"select p.partition_index, p.kafka_partition, p.planned_until, s.committed_until, p.epoch, p.owner,"
+		" p.last_batch_time "
 		SQLITE_SEGMENTS_FROM "where p.job = ?1 and p.closed_at is null order by p.partition_index",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)

@@ -17,7 +17,8 @@ static int is_mine(sqlite_conn *conn, const kd_owner *me, const char *job, bool 
 }
 
 /* The newest segment of a partition; *ret_found false where there is none.  The caller frees its strings. */
-static int newest(sqlite_conn *conn, const char *job, const kd_new_partition *p, kd_segment *ret_segment, bool *ret_found)
+static int newest(sqlite_conn *conn, const char *job, const kd_new_partition *p, kd_segment *ret_segment,
+	bool *ret_found)
 {
 	*ret_segment = (kd_segment) {0};
 	sqlite3_stmt *stmt;

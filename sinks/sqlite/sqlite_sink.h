@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sqlite_sink: the embedded sink.  One file holds the target table and the ledger; this header is what the files of this
- * folder share.
+/* sqlite_sink: the embedded sink.  One file holds the target table and the ledger; this header is what the files of
+ * this folder share.
  *
  * Theory of operation.  SQLite has one writer at a time for the whole file, so there is one connection that writes,
  * the sink's, and its sessions take turns: a session holds it from `begin immediate` to COMMIT or ROLLBACK.  A begin is
@@ -72,7 +72,13 @@ bool sqlite_target_has_offsets(const sqlite_target *target);
  * column's default), then the values of those columns in order, each a tag and its bytes.  Native byte order: rows
  * never leave the process. */
 
-typedef enum sqlite_tag { SQLITE_TAG_NULL, SQLITE_TAG_INT, SQLITE_TAG_REAL, SQLITE_TAG_TEXT, SQLITE_TAG_BLOB } sqlite_tag;
+typedef enum sqlite_tag {
+	SQLITE_TAG_NULL,
+	SQLITE_TAG_INT,
+	SQLITE_TAG_REAL,
+	SQLITE_TAG_TEXT,
+	SQLITE_TAG_BLOB
+} sqlite_tag;
 
 size_t sqlite_mask_size(const sqlite_target *target);
 static inline void sqlite_mask_set(unsigned char *mask, size_t column)
@@ -201,7 +207,8 @@ kd_code sqlite_verify(void *session, const char *job, kd_segment *ret_segments, 
 kd_code sqlite_prune(void *session, const kd_owner *me, const char *job, int64_t keep_days, int64_t *ret_removed,
 	bool *ret_more, kd_error *err);
 
-kd_code sqlite_begin(void *session, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas, kd_error *err);
+kd_code sqlite_begin(void *session, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas,
+	kd_error *err);
 kd_code sqlite_write(void *session, const void *bytes, size_t size, kd_error *err);
 kd_code sqlite_commit(void *session, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err);
 void sqlite_abort(void *session);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // sqlite_take_over: a new start makes the job its own (I7).
 //
-// One transaction: a new epoch in the job's row, my owner in every partition's and position's row, then the image is read.
-// From its COMMIT on, a compare-and-set of the owner before finds nothing to change.
+// One transaction: a new epoch in the job's row, my owner in every partition's and position's row, then the image is
+// read.  From its COMMIT on, a compare-and-set of the owner before finds nothing to change.
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,8 @@ static int read_job(sqlite_conn *conn, const char *job, stored_job *ret_job)
 {
 	*ret_job = (stored_job) {0};
 	sqlite3_stmt *stmt;
-	int rc = sqlite_conn_query(conn, &stmt, "select epoch, cluster_id, target, target_identity from kdirect_job where job = ?1",
+	int rc = sqlite_conn_query(conn, &stmt,
+		"select epoch, cluster_id, target, target_identity from kdirect_job where job = ?1",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)
 		return rc;
@@ -73,7 +74,8 @@ kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, c
 static int write_job(sqlite_conn *conn, const sqlite_sink *sink, const kd_take_over *r, int64_t epoch)
 {
 	return sqlite_conn_run(conn, NULL,
-		"insert into kdirect_job (job, epoch, owner, cluster_id, target, target_identity, start_policy, isolation, created_at)"
+		"insert into kdirect_job"
+		" (job, epoch, owner, cluster_id, target, target_identity, start_policy, isolation, created_at)"
 		" values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
 		" on conflict (job) do update set epoch = excluded.epoch, owner = excluded.owner, target = excluded.target,"
 		"  start_policy = excluded.start_policy, isolation = excluded.isolation",

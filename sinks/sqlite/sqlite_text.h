@@ -15,8 +15,9 @@ bool sqlite_json_escapes_nul(const void *bytes, size_t size);
 /* "2026-01-31 23:59:59.999", UTC, as SQLite's own date functions write and read it; returns its length. */
 size_t sqlite_time_text(int64_t ms, char ret_text[SQLITE_TIME_SIZE]);
 
-/* Appends the headers of a record as a JSON array, in their order: {"name": ..., "text": ...}, or name_base64 and base64
- * where the bytes are not text; a null value is "text": null.  *ret_any false: there are none, nothing appended. */
+/* Appends the headers of a record as a JSON array, in their order: {"name": ..., "text": ...}, or name_base64 and
+ * base64 where the bytes are not text; a null value is "text": null.  *ret_any false: there are none, nothing was
+ * appended. */
 bool sqlite_headers_json(const kd_record *record, kd_buf *out, bool *ret_any) KD_CHECK;
 
 #endif

@@ -67,7 +67,8 @@ static kd_code begin_immediate(sqlite_sink *sink, kd_error *err)
 			sink->path);
 	char who[512];
 	sqlite_holder_describe(sink->path, who, sizeof who);
-	return sqlite_error_set(err, NULL, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\": %s", sink->path, who);
+	return sqlite_error_set(err, NULL, rc, SQLITE_IN_LEDGER, "could not begin a transaction in \"%s\": %s", sink->path,
+		who);
 }
 
 kd_code sqlite_txn_begin(sqlite_session *session, kd_error *err)

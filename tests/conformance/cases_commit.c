@@ -173,7 +173,8 @@ void case_a_gap_is_written_with_the_rows_or_not_at_all(world *w)
 		{.range = {2, 5}, .reason = "the log starts at 5", .who = "policy"},
 		{.range = {8, 9}, .reason = "it is bad", .who = "me@here"},
 	};
-	kd_batch_result result = {.records = 6, .rows = 6, .log_start = 5, .witness = {.offset = -1}, .gaps = gaps, .n_gaps = 2};
+	kd_batch_result result = {.records = 6, .rows = 6, .log_start = 5, .witness = {.offset = -1}, .gaps = gaps,
+		.n_gaps = 2};
 	kd_batch_partition part = entry(0, 1000, 0, 6);
 	kd_durability durability;
 	cr_assert_eq(plan(i, &e), KD_CAS_DONE);

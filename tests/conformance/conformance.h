@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The suite that every transactional sink passes, through its table of functions alone.
  *
- * A case is written once (cases_*.c) and becomes a test of every store (test_<store>.c).  A store is the sink under test
- * and what the suite must do behind its back: make a database, look at it on a connection of its own, and set it
+ * A case is written once (cases_*.c) and becomes a test of every store (test_<store>.c).  A store is the sink under
+ * test and what the suite must do behind its back: make a database, look at it on a connection of its own, and set it
  * back to an earlier state.  An instance stands for a start of the program: a sink, a session and, after take-over, an
  * owner.  A puppet stands for a process that dies: it is forked before anything is open. */
 #ifndef KD_CONFORMANCE_H
@@ -91,7 +91,7 @@ typedef struct kc_store {
 	void (*restore)(void *db); /* makes them so again, in one step */
 	void (*swallow)(void *db); /* table t takes rows and does not keep them, without an error */
 	void (*refuse)(void *db, int64_t offset); /* a table t that refuses this offset; before the sink opens */
-	/* COMMIT of the row with this offset takes so long, and that one is under way; NULL: no server commits for the dead. */
+	/* COMMIT of the row with this offset takes so long, and that one is under way; NULL: nobody commits for the dead. */
 	void (*delay_commit)(void *db, int64_t offset, int ms);
 	void (*await_delayed_commit)(void *db);
 	const char *size_of_value; /* SQL: the bytes of column value */

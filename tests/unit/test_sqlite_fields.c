@@ -205,8 +205,8 @@ Test(sqlite_fields, an_absent_field_is_the_default_and_an_explicit_null_is_null)
 Test(sqlite_fields, more_shapes_than_statements_are_kept_still_land)
 {
 	table t;
-	table_open(&t, "create table t (a default 'd', b default 'd', c default 'd', d default 'd', e default 'd', f default 'd')",
-		"");
+	table_open(&t, "create table t (a default 'd', b default 'd', c default 'd', d default 'd', e default 'd',"
+		" f default 'd')", "");
 	for (int twice = 0; twice < 2; twice++)
 		for (int shape = 0; shape < 64; shape++) {
 			char json[128] = "{", *p = json + 1;
@@ -330,7 +330,8 @@ Test(sqlite_fields, what_the_table_refuses_names_its_reason)
 		cr_assert_eq(err.row, 1);
 		cr_assert(strstr(err.message, rows[r].reason), "%s", err.message);
 		t.next--; /* its plan stays */
-		execute(&t, "update kdirect_partition set planned_until = 0, last_batch_time = 0; delete from kdirect_batch_partition");
+		execute(&t, "update kdirect_partition set planned_until = 0, last_batch_time = 0;"
+			" delete from kdirect_batch_partition");
 	}
 	ASSERT_VALUE(&t, "select count(*) from t", "0");
 	table_close(&t);

@@ -137,7 +137,8 @@ Test(sqlite_file, what_is_no_database_is_refused)
 {
 	file f = file_new();
 	kd_error err = {0};
-	free(kt_write_file(f.dir, "data.db", "%s", "This is a letter, and it is longer than the header that SQLite reads first."
+	free(kt_write_file(f.dir, "data.db", "%s",
+		"This is a letter, and it is longer than the header that SQLite reads first."
 		"  It goes on for a while, so that nobody can take it for an empty file or for one that is only cut off."));
 	cr_assert_eq(try_open(f.path, "t", "", false, &err), KD_ETARGET, "%s", err.message);
 	cr_assert_eq(err.action, KD_STOP);
@@ -163,7 +164,8 @@ Test(sqlite_file, paths_and_names_that_cannot_work_are_refused)
 		{f.path, "odd", "", KD_ETARGET},                       /* its trigger needs what is not there */
 		{absent, "t", "", KD_EIO},
 	};
-	execute(f.path, "create table own (a); create view v as select * from own; create virtual table f using rtree(id, a, b);"
+	execute(f.path, "create table own (a); create view v as select * from own;"
+		"create virtual table f using rtree(id, a, b);"
 		"create table odd (a); create trigger broken after insert on odd begin insert into gone values (1); end");
 	for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
 		kd_error err = {0};
