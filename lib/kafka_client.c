@@ -4,12 +4,16 @@
 #include "kafka_client.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "clock.h"
 #include "kafka_error.h"
+
+enum { LEAVE_SECONDS = 2 };
 
 static kd_kafka_property *find(const kd_properties *properties, const char *name)
 {
@@ -199,13 +203,90 @@ kd_code kd_client_open(const kd_properties *properties, const kd_logger *log, kd
 	return code;
 }
 
+// A handle on its way out, shared by who closes it and the thread that destroys it; the last one frees it.
+typedef struct leaving {
+	kd_client *client;
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t changed;
+	bool destroyed, abandoned;
+} leaving;
+
+static void free_leaving(leaving *it)
+{
+	pthread_mutex_destroy(&it->lock);
+	pthread_cond_destroy(&it->changed);
+	free(it->client);
+	free(it);
+}
+
+static void *destroy_handle(void *opaque)
+{
+	leaving *it = opaque;
+	// There is no group to leave and no offset to commit: positions are the sink's.
+	rd_kafka_destroy_flags(it->client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	pthread_mutex_lock(&it->lock);
+	it->destroyed = true;
+	const bool abandoned = it->abandoned;
+	pthread_cond_signal(&it->changed);
+	pthread_mutex_unlock(&it->lock);
+	if (abandoned)
+		free_leaving(it);
+	return NULL;
+}
+
+static leaving *start_leaving(kd_client *client)
+{
+	leaving *it = calloc(1, sizeof *it);
+	pthread_t thread;
+	if (!it)
+		return NULL;
+	it->client = client;
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_mutex_init(&it->lock, NULL);
+	pthread_cond_init(&it->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	if (pthread_create(&thread, NULL, destroy_handle, it) == 0) {
+		pthread_detach(thread);
+		return it;
+	}
+	it->client = NULL;
+	free_leaving(it);
+	return NULL;
+}
+
+static bool has_left(leaving *it)
+{
+	struct timespec deadline;
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += LEAVE_SECONDS;
+	int late = 0;
+	pthread_mutex_lock(&it->lock);
+	while (!it->destroyed && !late)
+		late = pthread_cond_timedwait(&it->changed, &it->lock, &deadline);
+	it->abandoned = !it->destroyed;
+	const bool destroyed = it->destroyed;
+	pthread_mutex_unlock(&it->lock);
+	return destroyed;
+}
+
+// Several versions of librdkafka, 2.0.2 among them, hang in rd_kafka_destroy for ever after a topic that was read is
+// deleted (its issues 4187 and 4724).  A job must end all the same, so the handle is then left to its thread.
 void kd_client_close(kd_client *client)
 {
 	if (!client)
 		return;
-	// There is no group to leave and no offset to commit: positions are the sink's.
-	rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	free(client);
+	const kd_logger log = client->log;
+	leaving *it = start_leaving(client);
+	if (!it) {
+		rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		free(client);
+	} else if (has_left(it)) {
+		free_leaving(it);
+	} else {
+		kd_log(&log, KD_LOG_INFO, 0, "kafka: the client did not end within %d s and is left behind", LEAVE_SECONDS);
+	}
 }
 
 void kd_client_serve(kd_client *client)

@@ -123,6 +123,7 @@ kd_code kd_reader_open_with(const kd_properties *properties, const char *group, 
 		kd_reader_close(reader);
 		return code;
 	}
+	reader->dump = rd_kafka_queue_new(reader->client->rk);
 	reader->main_queue = rd_kafka_queue_get_consumer(reader->client->rk);
 	if (reader->main_queue)
 		rd_kafka_queue_cb_event_enable(reader->main_queue, on_main_queue, reader);
@@ -151,6 +152,9 @@ void kd_reader_close(kd_reader *reader)
 		rd_kafka_queue_cb_event_enable(reader->main_queue, NULL, NULL);
 		rd_kafka_queue_destroy(reader->main_queue);
 	}
+	// From here on what comes for a partition is dropped by librdkafka itself.
+	if (reader->dump)
+		rd_kafka_queue_destroy(reader->dump);
 	kd_client_close(reader->client);
 	if (reader->event_fd >= 0)
 		close(reader->event_fd);

@@ -44,6 +44,7 @@ typedef struct kd_slot {
 struct kd_reader {
 	kd_client *client;
 	rd_kafka_queue_t *main_queue;
+	rd_kafka_queue_t *dump;  /* for what comes to partitions that are not read any more */
 	int event_fd;
 	atomic_bool signalled;   /* event_fd was written since it was last read */
 	kd_slot **slots;         /* by number; NULL: free */

@@ -36,11 +36,14 @@ static bool open_queue(kd_slot *slot)
 	return true;
 }
 
+// What comes for the partition from here on is dropped: librdkafka before 2.6.1 hangs in rd_kafka_destroy for ever when
+// something is left in the queue of a partition whose topic was deleted.
 static void close_queue(kd_slot *slot)
 {
 	if (!slot->queue)
 		return;
 	rd_kafka_queue_cb_event_enable(slot->queue, NULL, NULL);
+	rd_kafka_queue_forward(slot->queue, slot->reader->dump);
 	rd_kafka_queue_destroy(slot->queue);
 	slot->queue = NULL;
 }
@@ -50,6 +53,15 @@ static void drop_stash(kd_slot *slot)
 	while (slot->stash_at < slot->stash_n)
 		rd_kafka_message_destroy(slot->stash[slot->stash_at++]);
 	slot->stash_at = slot->stash_n = 0;
+}
+
+static void drop_all(rd_kafka_queue_t *queue)
+{
+	rd_kafka_message_t *messages[64];
+	ssize_t n;
+	while ((n = rd_kafka_consume_batch_queue(queue, 0, messages, 64)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			rd_kafka_message_destroy(messages[i]);
 }
 
 static void take(kd_slot *slot, size_t want)
@@ -95,7 +107,6 @@ kd_slot *kd_slot_new(kd_reader *reader, const char *topic, int32_t partition, in
 // version of the partition is raised before the call comes back.
 static kd_code unassign(kd_slot *slot, kd_error *err)
 {
-	slot->position->elems[0].offset = RD_KAFKA_OFFSET_INVALID;
 	rd_kafka_error_t *error = rd_kafka_incremental_unassign(slot->reader->client->rk, slot->position);
 	kd_code code = KD_OK;
 	if (error)
@@ -103,8 +114,9 @@ static kd_code unassign(kd_slot *slot, kd_error *err)
 			slot->partition, rd_kafka_error_string(error));
 	rd_kafka_error_destroy(error);
 	drop_stash(slot);
-	for (take(slot, KD_READER_STASH); slot->stash_n > 0; take(slot, KD_READER_STASH))
-		drop_stash(slot);
+	// What is queued goes to the dump, and from there away.
+	close_queue(slot);
+	drop_all(slot->reader->dump);
 	return code;
 }
 
@@ -132,7 +144,6 @@ kd_code kd_slot_restart(kd_slot *slot, int64_t position, kd_error *err)
 		if (code != KD_OK)
 			return code;
 		// The partition's object may be another one by now, where the topic was gone in between.
-		close_queue(slot);
 		if (!open_queue(slot))
 			return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not open the queue of \"%s/%d\"", slot->topic,
 				slot->partition);

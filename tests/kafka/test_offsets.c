@@ -96,7 +96,7 @@ static bool all_answer(void *opaque)
 	return true;
 }
 
-Test(offsets, answers_for_a_thousand_partitions_within_a_second, .timeout = 60)
+Test(offsets, answers_for_a_thousand_partitions_within_a_second, .timeout = 120)
 {
 	enum { N = 1000 };
 	kt_admin *admin = kt_admin_open(NULL);

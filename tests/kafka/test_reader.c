@@ -359,7 +359,7 @@ static int64_t add_slots(kt_reading *reading, const char *name, int n, int *slot
 	return records;
 }
 
-Test(reader, reads_a_thousand_partitions, .timeout = 120)
+Test(reader, reads_a_thousand_partitions, .timeout = 240)
 {
 	enum { N = 1000 };
 	int slots[N];
