@@ -185,8 +185,8 @@ static const char reread_data_sql[] =
 static const char reread_batches_sql[] =
 	"select b.from_offset, b.until_offset, b.committed_at is not null, b.withdrawn_at is not null"
 	" from unnest($2::int[], $3::bigint[]) with ordinality e (partition_index, batch_time, i)"
-	" left join @batch_partition b"
-	" on b.job = $1 and b.batch_time = e.batch_time and b.partition_index = e.partition_index order by e.i";
+	" left join lateral (select * from @batch_partition o where o.job = $1 and o.batch_time = e.batch_time"
+	" and o.partition_index = e.partition_index offset 0) b on true order by e.i";
 
 static void fill_segment(kd_reread *row, const PGresult *segments, int32_t partition_index)
 {
@@ -248,9 +248,7 @@ kd_code pg_reread(void *opaque, kd_reread_kind kind, const kd_batch_partition *e
 kd_code pg_verify(void *opaque, const char *job, kd_segment *ret_segments, size_t n, size_t *ret_n, kd_error *err)
 {
 	static const char sql[] =
-		"select " PG_SEGMENT_COLUMNS " from @partition p join @position q"
-		" on q.job = p.job and q.partition_index = p.partition_index"
-		" where p.job = $1 and p.closed_at is null order by p.partition_index";
+		"select " PG_SEGMENT_COLUMNS PG_SEGMENTS " where p.job = $1 and p.closed_at is null order by p.partition_index";
 	pg_session *session = opaque;
 	pg_call call;
 	pg_call_init(&call, session, "compare the ledger with memory");
@@ -274,14 +272,19 @@ kd_code pg_verify(void *opaque, const char *job, kd_segment *ret_segments, size_
 
 /* ---- pruning ---- */
 
-/* Only from the front: a row that is young enough keeps every later one of its partition, whatever its clock says. */
+/* Only from the front: a row that is young enough keeps every later one of its partition, whatever its clock says.  The
+ * front is as many rows as may go, and one a segment that may not: its last. */
 static const char prune_sql[] =
-	"with due as ("
-	" select b.batch_time, b.partition_index, bool_and(b.committed_at < clock_timestamp() - make_interval(days => $4::int))"
-	" over (partition by b.partition_index order by b.batch_time) as old"
-	" from @batch_partition b join @position q on q.job = b.job and q.partition_index = b.partition_index"
-	" where b.job = $1 and b.committed_at is not null and b.until_offset < q.committed_until"
-	" and q.epoch = $2::bigint and q.owner = $3 order by b.batch_time limit $5::int),"
+	"with front as ("
+	" select batch_time, partition_index, until_offset, committed_at from @batch_partition"
+	" where job = $1 and committed_at is not null order by batch_time"
+	" limit $5::bigint + (select count(*) from @position where job = $1)),"
+	" due as ("
+	" select f.batch_time, f.partition_index, bool_and(f.committed_at < clock_timestamp() - make_interval(days => $4::int))"
+	" over (partition by f.partition_index order by f.batch_time) as old"
+	" from front f cross join lateral (select 1 from @position s where s.job = $1"
+	" and s.partition_index = f.partition_index and s.committed_until > f.until_offset"
+	" and s.epoch = $2::bigint and s.owner = $3 offset 0) q),"
 	" gone as ("
 	" delete from @batch_partition b using due where due.old and b.job = $1 and b.batch_time = due.batch_time"
 	" and b.partition_index = due.partition_index"
@@ -296,7 +299,7 @@ static const char prune_sql[] =
 	" pruned_dropped = q.pruned_dropped + sums.dropped,"
 	" pruned_dead_letters = q.pruned_dead_letters + sums.dead_letters, pruned_gap = q.pruned_gap + sums.gap"
 	" from sums where q.job = $1 and q.partition_index = sums.partition_index returning 1)"
-	" select (select count(*) from gone), (select count(*) from due where old) >= $5::int";
+	" select (select count(*) from gone), (select count(*) from gone) > 0 and (select count(*) from front) >= $5::bigint";
 
 kd_code pg_prune(void *opaque, const kd_owner *me, const char *job, int64_t keep_days, int64_t *ret_removed,
 	bool *ret_more, kd_error *err)

@@ -42,17 +42,19 @@ static const char lock_partitions_sql[] =
 	" order by p.partition_index for update";
 
 static const char lock_positions_sql[] =
-	"select 1 from @partition p join @position q on q.job = p.job and q.partition_index = p.partition_index"
-	" where p.job = $1 and p.closed_at is null and" NAMED " order by q.partition_index for update of q";
+	"select 1 from @position q where q.job = $1 and q.partition_index = any(array("
+	" select p.partition_index from @partition p where p.job = $1 and p.closed_at is null and" NAMED
+	")) order by q.partition_index for update";
 
 /* In the order of the entries; null where there is no open segment. */
 static const char look_sql[] =
 	"select p.partition_index, p.segment, p.start_offset, p.planned_until, q.committed_until,"
 	" (select coalesce(max(m.partition_index), -1) + 1 from @partition m where m.job = $1)"
 	" from unnest($2::text[], $3::int[]) with ordinality e (topic, kafka_partition, i)"
-	" left join @partition p on p.job = $1 and p.topic = e.topic and p.kafka_partition = e.kafka_partition"
-	" and p.closed_at is null"
-	" left join @position q on q.job = p.job and q.partition_index = p.partition_index order by e.i";
+	" left join lateral (select * from @partition o where o.job = $1 and o.topic = e.topic"
+	" and o.kafka_partition = e.kafka_partition and o.closed_at is null offset 0) p on true"
+	" left join lateral (select * from @position o where o.job = $1"
+	" and o.partition_index = p.partition_index offset 0) q on true order by e.i";
 
 /* Job, topics, partitions: the parameters that the three share. */
 static void add_names(pg_call *call, const char *job, const additions *a)
@@ -168,9 +170,8 @@ static const char open_position_sql[] =
 	" from unnest($2::int[], $3::bigint[], $4::bigint[]) e (partition_index, start_offset, log_start)";
 
 static const char answer_sql[] =
-	"select " PG_SEGMENT_COLUMNS " from unnest($2::int[]) with ordinality e (partition_index, i)"
-	" join @partition p on p.job = $1 and p.partition_index = e.partition_index"
-	" join @position q on q.job = p.job and q.partition_index = p.partition_index order by e.i";
+	"select " PG_SEGMENT_COLUMNS PG_SEGMENTS
+	" where p.job = $1 and p.partition_index = any($2::int[]) order by array_position($2::int[], p.partition_index)";
 
 static void array(pg_call *call, const kd_buf *text)
 {

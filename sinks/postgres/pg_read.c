@@ -147,8 +147,7 @@ static bool on_instance(void *opaque, const PGresult *result, int row)
 }
 
 static const char segments_sql[] =
-	CURSOR "select " PG_SEGMENT_COLUMNS " from @partition p join @position q"
-	" on q.job = p.job and q.partition_index = p.partition_index where p.job = $1 order by p.partition_index";
+	CURSOR "select " PG_SEGMENT_COLUMNS PG_SEGMENTS " where p.job = $1 order by p.partition_index";
 
 static const char batches_sql[] =
 	CURSOR "select " PG_BATCH_COLUMNS " from @batch_partition b where b.job = $1"

@@ -146,13 +146,14 @@ static const char instance_sql[] =
 	" values ($1, $2::bigint, $3, $4, $5::bigint, to_timestamp($6::bigint / 1000.0), $7)";
 
 static const char segments_sql[] =
-	"select " PG_SEGMENT_COLUMNS " from @partition p join @position q"
-	" on q.job = p.job and q.partition_index = p.partition_index where p.job = $1 order by p.partition_index";
+	"select " PG_SEGMENT_COLUMNS PG_SEGMENTS " where p.job = $1 order by p.partition_index";
 
+/* No join: without statistics, as in a young ledger, the server would compare every plan with every partition. */
 static const char plans_sql[] =
-	"select " PG_BATCH_COLUMNS " from @batch_partition b join @partition p"
-	" on p.job = b.job and p.partition_index = b.partition_index where b.job = $1 and p.closed_at is null"
-	" and b.committed_at is null and b.withdrawn_at is null order by b.partition_index, b.from_offset, b.batch_time";
+	"select " PG_BATCH_COLUMNS " from @batch_partition b where b.job = $1"
+	" and b.committed_at is null and b.withdrawn_at is null and b.partition_index <> all (array("
+	" select partition_index from @partition where job = $1 and closed_at is not null))"
+	" order by b.partition_index, b.from_offset, b.batch_time";
 
 static kd_code fill_image(const PGresult *segments, const PGresult *plans, kd_ledger_image *image, kd_error *err)
 {
