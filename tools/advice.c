@@ -43,8 +43,10 @@ const char *advice_text(const kd_error *err, const char *job, char *text, size_t
 	else if (err->code == KD_ERECORD)
 		about_record(err, name, text, size);
 	else if (err->code == KD_ELOSS)
-		snprintf(text, size, "see \"kdirect offsets %s\"; to go on and record what is gone as a gap: kdirect run %s --set "
-			"on_data_loss=record", name, name);
+		snprintf(text, size,
+			"see \"kdirect offsets %s\"; to go on and record what is gone as a gap: kdirect run %s --set "
+			"on_data_loss=record",
+			name, name);
 	else if (err->code == KD_ELEDGER)
 		snprintf(text, size, "see what does not tile: kdirect audit %s", name);
 	else if (err->code == KD_ECONFIG || err->code == KD_ETARGET)

@@ -281,7 +281,8 @@ enum args_next args_parse(const struct verb *verb, int argc, char **argv, struct
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt >= FIRST_LONG) {
-			fprintf(stderr, "kdirect %s: option \"--%s\" takes no value\n", verb->name, rows[optopt - FIRST_LONG]->name);
+			fprintf(
+				stderr, "kdirect %s: option \"--%s\" takes no value\n", verb->name, rows[optopt - FIRST_LONG]->name);
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt)

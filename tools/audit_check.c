@@ -168,11 +168,11 @@ static void check_lives(struct audit_check *check)
 		if (strcmp(before->topic, now->topic) != 0 || before->partition != now->partition)
 			continue;
 		if (before->segment == now->segment)
-			find(check, "I6", now, (kd_range){0}, "segment %d is there twice, as partition index %d and %d", now->segment,
-				before->partition_index, now->partition_index);
+			find(check, "I6", now, (kd_range){0}, "segment %d is there twice, as partition index %d and %d",
+				now->segment, before->partition_index, now->partition_index);
 		else if (!before->closed)
-			find(check, "I6", now, (kd_range){0}, "segment %d is open although segment %d came after it", before->segment,
-				now->segment);
+			find(check, "I6", now, (kd_range){0}, "segment %d is open although segment %d came after it",
+				before->segment, now->segment);
 	}
 	free(order);
 }
@@ -212,8 +212,9 @@ static void check_withdrawn(struct audit_check *check)
 		if (i > 0 && by_time(now, now - 1) == 0)
 			find(check, "I6", segment, (kd_range){0}, "batch time %lld was withdrawn twice", LL(now->batch_time_ms));
 		if (segment && now->batch_time_ms > segment->last_batch_time_ms)
-			find(check, "I6", segment, (kd_range){0}, "withdrawn batch time %lld is after the partition's last one, %lld",
-				LL(now->batch_time_ms), LL(segment->last_batch_time_ms));
+			find(check, "I6", segment, (kd_range){0},
+				"withdrawn batch time %lld is after the partition's last one, %lld", LL(now->batch_time_ms),
+				LL(segment->last_batch_time_ms));
 	}
 }
 
@@ -318,8 +319,9 @@ static void judge_time(struct audit_check *check, const kd_batch_row *row)
 	struct withdrawn key = {row->partition_index, row->batch_time_ms};
 
 	if (row->batch_time_ms <= check->last_time_ms)
-		find(check, "I6", current(check), row->range, "batch time %lld follows %lld: times of a partition must increase",
-			LL(row->batch_time_ms), LL(check->last_time_ms));
+		find(check, "I6", current(check), row->range,
+			"batch time %lld follows %lld: times of a partition must increase", LL(row->batch_time_ms),
+			LL(check->last_time_ms));
 	if (row->batch_time_ms > current(check)->last_batch_time_ms)
 		find(check, "I6", current(check), row->range, "batch time %lld is after the partition's last one, %lld",
 			LL(row->batch_time_ms), LL(current(check)->last_batch_time_ms));
@@ -385,11 +387,11 @@ static void walk_committed(struct audit_check *check, const kd_batch_row *row)
 		find(check, "I1", s, (kd_range){check->next, row->range.from},
 			"the offsets [%lld, %lld) are in no committed range", LL(check->next), LL(row->range.from));
 	if (row->range.from < check->next)
-		find(check, "I2", s, row->range, "[%lld, %lld) was committed although all below %lld was already", LL(row->range.from),
-			LL(row->range.until), LL(check->next));
+		find(check, "I2", s, row->range, "[%lld, %lld) was committed although all below %lld was already",
+			LL(row->range.from), LL(row->range.until), LL(check->next));
 	if (check->saw_plan)
-		find(check, "I3", s, row->range, "[%lld, %lld) was committed before a range that comes first", LL(row->range.from),
-			LL(row->range.until));
+		find(check, "I3", s, row->range, "[%lld, %lld) was committed before a range that comes first",
+			LL(row->range.from), LL(row->range.until));
 	if (row->range.until > check->next)
 		check->next = row->range.until;
 	if (row->range.until > check->plan_next)
@@ -413,8 +415,9 @@ static void walk_planned(struct audit_check *check, const kd_batch_row *row)
 	if (s->closed)
 		find(check, "I6", s, row->range, "an uncommitted plan in a closed segment");
 	else if (row->range.from < s->committed_until)
-		find(check, "I6", s, row->range, "the plan [%lld, %lld) was never committed, and the position %lld has passed it",
-			LL(row->range.from), LL(row->range.until), LL(s->committed_until));
+		find(check, "I6", s, row->range,
+			"the plan [%lld, %lld) was never committed, and the position %lld has passed it", LL(row->range.from),
+			LL(row->range.until), LL(s->committed_until));
 	else if (row->range.from != check->plan_next)
 		find(check, "I6", s, row->range, "the plan [%lld, %lld) does not follow what is before it, which ends at %lld",
 			LL(row->range.from), LL(row->range.until), LL(check->plan_next));
@@ -430,12 +433,13 @@ void audit_check_batch(struct audit_check *check, const kd_batch_row *row)
 		return;
 	}
 	if (row->range.until <= row->range.from)
-		find(check, "I6", current(check), row->range, "batch %lld has the empty range [%lld, %lld)", LL(row->batch_time_ms),
-			LL(row->range.from), LL(row->range.until));
+		find(check, "I6", current(check), row->range, "batch %lld has the empty range [%lld, %lld)",
+			LL(row->batch_time_ms), LL(row->range.from), LL(row->range.until));
 	if (row->withdrawn_at_ms || row->state == KD_BATCH_WITHDRAWN) {
 		check->sums[check->at].withdrawn++;
 		if (row->committed_at_ms || row->state == KD_BATCH_COMMITTED)
-			find(check, "I6", current(check), row->range, "batch %lld was withdrawn, and committed", LL(row->batch_time_ms));
+			find(check, "I6", current(check), row->range, "batch %lld was withdrawn, and committed",
+				LL(row->batch_time_ms));
 		return;
 	}
 	judge_time(check, row);

@@ -143,9 +143,9 @@ static void print_verdict(const struct audit_report *report, const struct totals
 		fputc('\n', to);
 		return;
 	}
-	fprintf(to, "proved: %zu partition%s, %s offset%s in %s range%s, nothing missing, nothing double", totals->partitions,
-		plural((int64_t) totals->partitions), count_text(totals->offsets, offsets), plural(totals->offsets),
-		count_text(totals->ranges, ranges), plural(totals->ranges));
+	fprintf(to, "proved: %zu partition%s, %s offset%s in %s range%s, nothing missing, nothing double",
+		totals->partitions, plural((int64_t) totals->partitions), count_text(totals->offsets, offsets),
+		plural(totals->offsets), count_text(totals->ranges, ranges), plural(totals->ranges));
 	if (totals->gap)
 		fprintf(to, "; %s offset%s given up and recorded", count_text(totals->gap, gap), plural(totals->gap));
 	fputc('\n', to);
@@ -202,8 +202,9 @@ static json_t *finding_json(const struct audit_finding *finding)
 	const kd_segment *s = finding->segment;
 
 	return json_pack("{s:s s:s? s:o s:o s:I s:I s:s}", "invariant", finding->invariant, "topic", s ? s->topic : NULL,
-		"partition", s ? json_integer(s->partition) : json_null(), "segment", s ? json_integer(s->segment) : json_null(),
-		"from", (json_int_t) finding->range.from, "until", (json_int_t) finding->range.until, "message", finding->text);
+		"partition", s ? json_integer(s->partition) : json_null(), "segment",
+		s ? json_integer(s->segment) : json_null(), "from", (json_int_t) finding->range.from, "until",
+		(json_int_t) finding->range.until, "message", finding->text);
 }
 
 static json_t *gap_json(const struct audit_report *report, const kd_gap *gap)

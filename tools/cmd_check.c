@@ -104,8 +104,8 @@ static void judge_start(struct check *check, const kd_offsets *row)
 		put_text(check, KD_FINDING_BAD, where, "start offset %lld is no longer in the topic, which begins at %lld",
 			(long long) start, (long long) row->low);
 	else if (start > row->high)
-		put_text(check, KD_FINDING_BAD, where, "start offset %lld is beyond the end of the topic, %lld", (long long) start,
-			(long long) row->high);
+		put_text(check, KD_FINDING_BAD, where, "start offset %lld is beyond the end of the topic, %lld",
+			(long long) start, (long long) row->high);
 }
 
 /* What a first start would and would not read of a topic. */
@@ -119,8 +119,10 @@ static void tell_topic(struct check *check, const kd_offsets *rows, size_t n)
 			records += rows[i].high - rows[i].low;
 	put_text(check, KD_FINDING_OK, rows[0].topic, "%zu partitions, %s offsets", n, count_text(records, count));
 	if (kd_config_start(check->file.config) == KD_START_LATEST && records)
-		put_text(check, KD_FINDING_NOTE, rows[0].topic, "a first start at \"latest\" does not read the %s offsets that are "
-			"there now; \"start\": \"earliest\" does", count_text(records, count));
+		put_text(check, KD_FINDING_NOTE, rows[0].topic,
+			"a first start at \"latest\" does not read the %s offsets that are "
+			"there now; \"start\": \"earliest\" does",
+			count_text(records, count));
 }
 
 static void check_topic(struct check *check, kd_kafka *kafka, const kd_topic *topic)
@@ -135,7 +137,8 @@ static void check_topic(struct check *check, kd_kafka *kafka, const kd_topic *to
 	}
 	for (int32_t i = 0; i < topic->partitions; i++)
 		rows[i] = (kd_offsets){.topic = topic->name, .partition = i, .low = -1, .last_stable = -1, .high = -1};
-	if (kd_kafka_offsets(kafka, rows, (size_t) topic->partitions, KD_OFFSETS_LOW | KD_OFFSETS_HIGH, VERB_TIMEOUT_MS, &err))
+	if (kd_kafka_offsets(
+			kafka, rows, (size_t) topic->partitions, KD_OFFSETS_LOW | KD_OFFSETS_HIGH, VERB_TIMEOUT_MS, &err))
 		put_error(check, topic->name, &err);
 	else {
 		tell_topic(check, rows, (size_t) topic->partitions);

@@ -207,8 +207,9 @@ static int show_offsets(const struct args *args)
 	int exit_code = log ? 0 : 4;
 
 	if (args->at && !kd_parse_time(args->at, now_ms(), &table.at_ms)) {
-		fprintf(stderr, "kdirect offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such "
-			"as -1h\n", args->at);
+		fprintf(stderr,
+			"kdirect offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such as -1h\n",
+			args->at);
 		exit_code = 2;
 	} else if (args->max_lag >= 0 && args->n_operands == 0) {
 		fprintf(stderr, "kdirect offsets: --max-lag needs a JOB\n");
@@ -230,8 +231,8 @@ static const struct arg_option own[] = {
 	 offsetof(struct args, group)},
 	{ARG_TEXT, 0, "at", "TIME", NULL, NULL, 0, 0,
 	 "also the first offset at or after a time: 2026-01-31T12:00:00Z, or from now: -1h", offsetof(struct args, at)},
-	{ARG_INT, 0, "max-lag", "NUMBER", NULL, NULL, 0, INT64_MAX, "exit 1 where a partition lags more than so many offsets",
-	 offsetof(struct args, max_lag)},
+	{ARG_INT, 0, "max-lag", "NUMBER", NULL, NULL, 0, INT64_MAX,
+	 "exit 1 where a partition lags more than so many offsets", offsetof(struct args, max_lag)},
 	{ARG_INT, 0, "blocked-after", "SECONDS", "10", NULL, 0, 3600,
 	 "how long an open transaction must hold a partition to be called BLOCKED", offsetof(struct args, blocked_after_s)},
 	{ARG_FLAG, 0, "no-witness", NULL, NULL, NULL, 0, 0,
@@ -258,11 +259,11 @@ const struct verb verb_offsets = {
 		"kdirect offsets orders.json --json | jq '[.[].lag] | add'\n"
 		"    one array of flat objects\n",
 	.text =
-		"Works on any cluster and needs no rights on groups unless -g is given. low is the log's start, last_stable the "
-		"end of what read_committed delivers, high the end of the log.\n\n"
-		"With a JOB also: planned and committed offsets from its ledger, lag (what is to be read), lag_seconds (the age "
-		"of the last record landed, where there is a lag), headroom (committed - low: how far retention is away), and a "
-		"state, the first of these that holds:\n\n"
+		"Works on any cluster and needs no rights on groups unless -g is given. low is the log's start, last_stable "
+		"the end of what read_committed delivers, high the end of the log.\n\n"
+		"With a JOB also: planned and committed offsets from its ledger, lag (what is to be read), lag_seconds (the "
+		"age of the last record landed, where there is a lag), headroom (committed - low: how far retention is away), "
+		"and a state, the first of these that holds:\n\n"
 		"LOST: committed is below low, offsets are gone that were not read. "
 		"DRIFT: committed is beyond the end, or the log is not the one that was read. "
 		"BLOCKED: an open transaction has held the partition for --blocked-after. "

@@ -96,8 +96,8 @@ static kd_code judge(const struct skip *skip, const char *alive, kd_error *err)
 	if (!skip->known)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "the job does not read %s/%d", at->topic, (int) at->partition);
 	if (at->range.from < skip->committed)
-		return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s/%d@%lld is committed already: the job stands at %lld", at->topic,
-			(int) at->partition, (long long) at->range.from, (long long) skip->committed);
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s/%d@%lld is committed already: the job stands at %lld",
+			at->topic, (int) at->partition, (long long) at->range.from, (long long) skip->committed);
 	if (alive[0])
 		return kd_error_set(err, KD_EBUSY, KD_STOP, "the job is running (%s): stop it first", alive);
 	return KD_OK;

@@ -97,8 +97,10 @@ static int option_of_program(int argc, char **argv)
 	}
 	if (strcmp(option, "--markdown") == 0)
 		return print_reference(argc, argv);
-	fprintf(stderr, "kdirect: unknown option \"%s\"; options of a verb stand behind it, and \"kdirect --help\" lists the "
-		"verbs\n", option);
+	fprintf(stderr,
+		"kdirect: unknown option \"%s\"; options of a verb stand behind it, and \"kdirect --help\" lists the "
+		"verbs\n",
+		option);
 	return 2;
 }
 

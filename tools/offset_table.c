@@ -262,8 +262,9 @@ static kd_code look_for_blocked(struct offset_table *table, kd_error *err)
 	if (!pick(table, offset_may_be_blocked, &picked))
 		code = kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
 	if (!code && picked.n)
-		kd_log(table->log, KD_LOG_INFO, 0, "an open transaction holds %zu partitions; looking for %lld s whether it ends",
-			picked.n, (long long) table->args->blocked_after_s);
+		kd_log(table->log, KD_LOG_INFO, 0,
+			"an open transaction holds %zu partitions; looking for %lld s whether it ends", picked.n,
+			(long long) table->args->blocked_after_s);
 	while (!code && picked.n && now_ms() < deadline_ms) {
 		sleep_look();
 		code = kd_kafka_offsets(table->kafka, picked.rows, picked.n, KD_OFFSETS_LAST_STABLE | KD_OFFSETS_HIGH,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* offset_table: what `kdirect offsets` knows of each partition, gathered from Kafka and, with a job, from its ledger. */
+/* offset_table: what `kdirect offsets` knows of each partition, from Kafka and, with a job, from its ledger. */
 #ifndef TOOLS_OFFSET_TABLE_H
 #define TOOLS_OFFSET_TABLE_H
 

@@ -23,7 +23,8 @@ static bool number(const char **at, int64_t max, int64_t *ret)
 
 static bool is_topic_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+		   c == '-';
 }
 
 /* Parses at text and says where it ended. */

@@ -62,8 +62,8 @@ static void print_cli(const struct verb *const *verbs, size_t n)
 {
 	printf("<!-- made by `make docs` from the tables in tools/; do not edit -->\n"
 		"# The command line\n\n"
-		"One program, `kdirect`. Data is written to standard output, everything else to standard error. `JOB` is a JSON\n"
-		"file (see [CONFIGURATION](CONFIGURATION.md)), or `-` for standard input. Every verb takes `--help`.\n\n"
+		"One program, `kdirect`. Data is written to standard output, everything else to standard error. `JOB` is a\n"
+		"JSON file (see [CONFIGURATION](CONFIGURATION.md)), or `-` for standard input. Every verb takes `--help`.\n\n"
 		"| verb | does |\n|---|---|\n");
 	for (size_t i = 0; i < n; i++)
 		printf("| [`%s`](#kdirect-%s) | %s |\n", verbs[i]->name, verbs[i]->name, verbs[i]->summary);
@@ -132,16 +132,17 @@ static void print_configuration(void)
 
 	printf("<!-- made by `make docs` from the tables in lib/ and sinks/; do not edit -->\n"
 		"# The job file\n\n"
-		"A job is one JSON object. A key such as `batch.interval_ms` is the member `interval_ms` of the object `batch`.\n"
-		"Unknown keys are errors; keys that begin with `_` are comments. `${env:NAME}` and `${file:PATH}` within a text\n"
-		"are replaced by an environment variable or a file's content, for secrets. `kdirect check` finds every mistake\n"
-		"at once; `--set KEY=VALUE` wins over the file.\n\n"
+		"A job is one JSON object. A key such as `batch.interval_ms` is the member `interval_ms` of the object\n"
+		"`batch`. Unknown keys are errors; keys that begin with `_` are comments. `${env:NAME}` and `${file:PATH}`\n"
+		"within a text are replaced by an environment variable or a file's content, for secrets. `kdirect check`\n"
+		"finds every mistake at once; `--set KEY=VALUE` wins over the file.\n\n"
 		"```json\n"
 		"{ \"job\": \"orders\",\n"
 		"  \"kafka\": { \"bootstrap.servers\": \"localhost:9092\" },\n"
 		"  \"topics\": [\"orders\"],\n"
 		"  \"start\": \"earliest\",\n"
-		"  \"sink\": { \"type\": \"postgres\", \"dsn\": \"host=localhost dbname=app\", \"table\": \"public.orders\" } }\n"
+		"  \"sink\": { \"type\": \"postgres\", \"dsn\": \"host=localhost dbname=app\",\n"
+		"            \"table\": \"public.orders\" } }\n"
 		"```\n\n"
 		"## The job\n\n");
 	print_keys(options, n);

@@ -69,13 +69,14 @@ Test(audit, finds_what_was_broken_in_the_ledger)
 		const char *sql, *invariant, *says;
 	} table[] = {
 		{"delete from @batch_partition where partition_index = 0 and from_offset > 0 and from_offset = "
-		 "(select min(from_offset) from @batch_partition where partition_index = 0 and from_offset > 0)", "I1",
-		 "in no committed range"},
-		{"update @position set committed_until = committed_until + 5 where partition_index = 0", "I6", "beyond what was"},
+		 "(select min(from_offset) from @batch_partition where partition_index = 0 and from_offset > 0)",
+			"I1", "in no committed range"},
+		{"update @position set committed_until = committed_until + 5 where partition_index = 0", "I6",
+			"beyond what was"},
 		{"update @position set committed_until = committed_until - 5 where partition_index = 0", "I2", "land again"},
 		{"update @batch_partition set rows = rows - 1 where partition_index = 1 and from_offset = 0", "I1", "rows"},
 		{"update @batch_partition set committed_at = null where partition_index = 1 and from_offset = 0", "I6",
-		 "never committed"},
+			"never committed"},
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

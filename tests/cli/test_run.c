@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kdirect run and skip as a person or a supervisor meets them: signals, exit codes, logs, the way out of a bad record. */
+/* The verbs about a running job as a person or a supervisor meets them: signals, exit codes, logs, and the way out of
+ * a bad record. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdlib.h>

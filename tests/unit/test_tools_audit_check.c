@@ -25,7 +25,8 @@ struct seen {
 };
 
 #define SEGMENT(index, start, committed, planned, last_time) \
-	.partition_index = (index), .topic = (char *) "orders", .start_offset = (start), .committed_until = (committed), .planned_until = (planned), .last_batch_time_ms = (last_time)
+	.partition_index = (index), .topic = (char *) "orders", .start_offset = (start), \
+	.committed_until = (committed), .planned_until = (planned), .last_batch_time_ms = (last_time)
 #define ROW(index, time, from_, until_) \
 	.partition_index = (index), .batch_time_ms = (time), .range = {(from_), (until_)}
 #define COMMITTED(n) .state = KD_BATCH_COMMITTED, .planned_at_ms = 1, .committed_at_ms = 2, .records = (n), .rows = (n)

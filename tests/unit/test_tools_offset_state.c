@@ -4,6 +4,8 @@
 
 #include "tools/offset_state.c"
 
+#define LOG(low_, stable, high_) .low = (low_), .last_stable = (stable), .high = (high_)
+#define JOB(planned_, committed_) .planned = (planned_), .committed = (committed_)
 #define FACTS .stalled_after_ms = 60000, .since_commit_ms = 1000, .log_start = -1
 
 static const struct {
@@ -12,43 +14,34 @@ static const struct {
 	enum offset_state state;
 	int64_t lag;
 } table[] = {
-	{"all read", {FACTS, .low = 0, .last_stable = 10, .high = 10, .planned = 10, .committed = 10}, OFFSET_OK, 0},
-	{"an empty partition", {FACTS, .low = 7, .last_stable = 7, .high = 7, .planned = 7, .committed = 7}, OFFSET_OK, 0},
-	{"something to read", {FACTS, .low = 0, .last_stable = 10, .high = 10, .planned = 8, .committed = 4}, OFFSET_BEHIND, 6},
-	{"not in the job yet", {FACTS, .low = 3, .last_stable = 10, .high = 10, .planned = -1, .committed = -1},
-	 OFFSET_BEHIND, 7},
-	{"not in the job yet, and empty", {FACTS, .low = 3, .last_stable = 3, .high = 3, .planned = -1, .committed = -1},
-	 OFFSET_OK, 0},
-	{"Kafka did not answer", {FACTS, .low = -1, .last_stable = -1, .high = -1, .planned = 4, .committed = 4},
-	 OFFSET_UNKNOWN, -1},
-	{"exactly at the log start", {FACTS, .low = 4, .last_stable = 10, .high = 10, .planned = 4, .committed = 4},
-	 OFFSET_BEHIND, 6},
-	{"below the log start", {FACTS, .low = 5, .last_stable = 10, .high = 10, .planned = 4, .committed = 4}, OFFSET_LOST, 6},
-	{"beyond the end", {FACTS, .low = 0, .last_stable = 3, .high = 3, .planned = 4, .committed = 4}, OFFSET_DRIFT, 0},
-	{"planned beyond the end", {FACTS, .low = 0, .last_stable = 5, .high = 5, .planned = 6, .committed = 4}, OFFSET_DRIFT, 1},
-	{"the log start went back", {.low = 0, .last_stable = 10, .high = 10, .planned = 10, .committed = 10, .log_start = 2},
-	 OFFSET_DRIFT, 0},
-	{"another record at the witness", {FACTS, .low = 0, .last_stable = 10, .high = 10, .planned = 10, .committed = 10,
-		.other_log = true}, OFFSET_DRIFT, 0},
-	{"below the log start, and another log: LOST comes first", {FACTS, .low = 5, .last_stable = 10, .high = 10,
-		.planned = 4, .committed = 4, .other_log = true}, OFFSET_LOST, 6},
-	{"an open transaction, at first sight", {FACTS, .low = 0, .last_stable = 10, .high = 15, .planned = 10,
-		.committed = 10}, OFFSET_OK, 0},
-	{"an open transaction, still there", {FACTS, .low = 0, .last_stable = 10, .high = 15, .planned = 10, .committed = 10,
-		.blocked_long = true}, OFFSET_BLOCKED, 0},
-	{"an open transaction does not hold a job that reads uncommitted", {FACTS, .low = 0, .last_stable = 10, .high = 15,
-		.planned = 10, .committed = 10, .blocked_long = true, .read_uncommitted = true}, OFFSET_BEHIND, 5},
-	{"no commit for a minute", {.low = 0, .last_stable = 10, .high = 10, .planned = 4, .committed = 4, .log_start = -1,
-		.since_commit_ms = 60001, .stalled_after_ms = 60000}, OFFSET_STALLED, 6},
-	{"no commit for just a minute", {.low = 0, .last_stable = 10, .high = 10, .planned = 4, .committed = 4,
-		.log_start = -1, .since_commit_ms = 60000, .stalled_after_ms = 60000}, OFFSET_BEHIND, 6},
-	{"no commit for long, and nothing to read", {.low = 0, .last_stable = 4, .high = 4, .planned = 4, .committed = 4,
-		.log_start = -1, .since_commit_ms = 600000, .stalled_after_ms = 60000}, OFFSET_OK, 0},
-	{"no commit for long, and the first news just now", {.low = 0, .last_stable = 5, .high = 5, .planned = 4,
-		.committed = 4, .log_start = -1, .since_commit_ms = 600000, .stalled_after_ms = 60000, .news_is_young = true},
-	 OFFSET_BEHIND, 1},
-	{"never a commit, and nobody knows since when", {.low = 0, .last_stable = 5, .high = 5, .planned = 0, .committed = 0,
-		.log_start = -1, .since_commit_ms = -1, .stalled_after_ms = 60000}, OFFSET_BEHIND, 5},
+	{"all read", {FACTS, LOG(0, 10, 10), JOB(10, 10)}, OFFSET_OK, 0},
+	{"an empty partition", {FACTS, LOG(7, 7, 7), JOB(7, 7)}, OFFSET_OK, 0},
+	{"something to read", {FACTS, LOG(0, 10, 10), JOB(8, 4)}, OFFSET_BEHIND, 6},
+	{"not in the job yet", {FACTS, LOG(3, 10, 10), JOB(-1, -1)}, OFFSET_BEHIND, 7},
+	{"not in the job yet, and empty", {FACTS, LOG(3, 3, 3), JOB(-1, -1)}, OFFSET_OK, 0},
+	{"Kafka did not answer", {FACTS, LOG(-1, -1, -1), JOB(4, 4)}, OFFSET_UNKNOWN, -1},
+	{"exactly at the log start", {FACTS, LOG(4, 10, 10), JOB(4, 4)}, OFFSET_BEHIND, 6},
+	{"below the log start", {FACTS, LOG(5, 10, 10), JOB(4, 4)}, OFFSET_LOST, 6},
+	{"beyond the end", {FACTS, LOG(0, 3, 3), JOB(4, 4)}, OFFSET_DRIFT, 0},
+	{"planned beyond the end", {FACTS, LOG(0, 5, 5), JOB(6, 4)}, OFFSET_DRIFT, 1},
+	{"the log start went back", {LOG(0, 10, 10), JOB(10, 10), .log_start = 2}, OFFSET_DRIFT, 0},
+	{"another record at the witness", {FACTS, LOG(0, 10, 10), JOB(10, 10), .other_log = true}, OFFSET_DRIFT, 0},
+	{"below the log start, and another log: LOST comes first",
+	 {FACTS, LOG(5, 10, 10), JOB(4, 4), .other_log = true}, OFFSET_LOST, 6},
+	{"an open transaction, at first sight", {FACTS, LOG(0, 10, 15), JOB(10, 10)}, OFFSET_OK, 0},
+	{"an open transaction, still there", {FACTS, LOG(0, 10, 15), JOB(10, 10), .blocked_long = true}, OFFSET_BLOCKED, 0},
+	{"an open transaction does not hold a job that reads uncommitted",
+	 {FACTS, LOG(0, 10, 15), JOB(10, 10), .blocked_long = true, .read_uncommitted = true}, OFFSET_BEHIND, 5},
+	{"no commit for a minute",
+	 {LOG(0, 10, 10), JOB(4, 4), .log_start = -1, .since_commit_ms = 60001, .stalled_after_ms = 60000}, OFFSET_STALLED, 6},
+	{"no commit for just a minute",
+	 {LOG(0, 10, 10), JOB(4, 4), .log_start = -1, .since_commit_ms = 60000, .stalled_after_ms = 60000}, OFFSET_BEHIND, 6},
+	{"no commit for long, and nothing to read",
+	 {LOG(0, 4, 4), JOB(4, 4), .log_start = -1, .since_commit_ms = 600000, .stalled_after_ms = 60000}, OFFSET_OK, 0},
+	{"no commit for long, and the first news just now",
+	 {LOG(0, 5, 5), JOB(4, 4), .log_start = -1, .since_commit_ms = 600000, .stalled_after_ms = 60000, .news_is_young = true}, OFFSET_BEHIND, 1},
+	{"never a commit, and nobody knows since when",
+	 {LOG(0, 5, 5), JOB(0, 0), .log_start = -1, .since_commit_ms = -1, .stalled_after_ms = 60000}, OFFSET_BEHIND, 5},
 };
 
 Test(offset_state, is_the_first_word_that_holds)

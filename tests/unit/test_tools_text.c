@@ -91,8 +91,9 @@ Test(suggest, names_the_word_that_was_meant)
 	static const struct {
 		const char *word, *meant;
 	} table[] = {
-		{"rnu", "run"}, {"chekc", "check"}, {"ofsets", "offsets"}, {"offset", "offsets"}, {"until-lastest", "until-latest"},
-		{"aud", "audit"}, {"unt", "until-latest"}, {"zzzzzz", NULL}, {"x", NULL}, {"", NULL},
+		{"rnu", "run"}, {"chekc", "check"}, {"ofsets", "offsets"}, {"offset", "offsets"},
+		{"until-lastest", "until-latest"}, {"aud", "audit"}, {"unt", "until-latest"},
+		{"zzzzzz", NULL}, {"x", NULL}, {"", NULL},
 	};
 
 	for (size_t i = 0; i < COUNT(table); i++) {
