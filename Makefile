@@ -40,8 +40,8 @@ LIB_LIBS   := $(shell $(PKG_CONFIG) --libs $(LIB_PKGS))
 SINK_LIBS  := $(shell $(PKG_CONFIG) --libs $(SINK_PKGS))
 # The allocator is the largest single lever on the fetch side, so the program takes mimalloc where there is one.
 # It reaches librdkafka because it replaces malloc for the whole process; sanitizers bring an allocator of their own.
-MALLOC     := $(if $(SAN),,$(shell echo 'int main(void){return 0;}' | \
-              $(CC) -x c - -lmimalloc -o /dev/null 2>/dev/null && echo -Wl,--no-as-needed -lmimalloc -Wl,--as-needed))
+MALLOC     := $(if $(SAN)$(filter-out /%,$(shell $(CC) -print-file-name=libmimalloc.so)),,\
+              -Wl$(comma)--no-as-needed -lmimalloc -Wl$(comma)--as-needed)
 endif
 
 KD_CPP     := -Ilib/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
