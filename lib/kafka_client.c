@@ -317,7 +317,8 @@ kd_code kd_client_wait_contact(kd_client *client, int timeout_ms, kd_error *err)
 	do {
 		const int64_t left_ms = deadline_ms - kd_clock_mono_ms();
 		const struct rd_kafka_metadata *metadata = NULL;
-		native = rd_kafka_metadata(client->rk, 0, NULL, &metadata, left_ms < 1 ? 1 : left_ms < 200 ? (int) left_ms : 200);
+		const int piece_ms = left_ms < 1 ? 1 : left_ms < 200 ? (int) left_ms : 200;
+		native = rd_kafka_metadata(client->rk, 0, NULL, &metadata, piece_ms);
 		if (native == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			rd_kafka_metadata_destroy(metadata);
 			kd_client_proved_well(client);

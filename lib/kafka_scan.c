@@ -38,8 +38,8 @@ static kd_code read_on(kd_reader *reader, int slot, scan *s, int timeout_ms, kd_
 		if (status.delivered > 0)
 			deadline_ms = kd_clock_mono_ms() + timeout_ms;
 		else if (kd_clock_mono_ms() >= deadline_ms)
-			return kd_error_set(err, KD_EBROKER, KD_RETRY, "no record came within %d ms, at offset %" PRId64, timeout_ms,
-				status.next);
+			return kd_error_set(err, KD_EBROKER, KD_RETRY, "no record came within %d ms, at offset %" PRId64,
+				timeout_ms, status.next);
 		code = kd_reader_wait(reader, WAIT_MS, err);
 		if (code != KD_OK)
 			return code;
@@ -54,14 +54,15 @@ static kd_code scan_slot(kd_reader *reader, int slot, kd_range range, scan *s, i
 	return code;
 }
 
-kd_code kd_kafka_scan(kd_kafka *kafka, const char *topic, int32_t partition, int64_t from, int64_t until, scan_fn *record,
-	void *opaque, int timeout_ms, kd_error *err)
+kd_code kd_kafka_scan(kd_kafka *kafka, const char *topic, int32_t partition, int64_t from, int64_t until,
+	scan_fn *record, void *opaque, int timeout_ms, kd_error *err)
 {
 	if (from >= until)
 		return KD_OK;
 	kd_code code = KD_OK;
 	if (!kafka->scanner)
-		code = kd_reader_open_with(&kafka->properties, "kdirect-scan", &kafka->log, PARTITIONS_LIKE, &kafka->scanner, err);
+		code = kd_reader_open_with(&kafka->properties, "kdirect-scan", &kafka->log, PARTITIONS_LIKE, &kafka->scanner,
+			err);
 	int slot = -1;
 	if (code == KD_OK)
 		code = kd_reader_add(kafka->scanner, topic, partition, from, &slot, err);

@@ -34,7 +34,9 @@ static kd_code copy_cluster_id(kd_kafka *kafka, int timeout_ms, kd_error *err)
 	kafka->cluster_id = strdup(id ? id : "");
 	if (id)
 		rd_kafka_mem_free(kafka->client->rk, id);
-	return kafka->cluster_id ? KD_OK : kd_error_set(err, KD_ENOMEM, KD_STOP, "could not connect to Kafka: out of memory");
+	if (kafka->cluster_id)
+		return KD_OK;
+	return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not connect to Kafka: out of memory");
 }
 
 static kd_code connect_to(kd_kafka *kafka, int timeout_ms, kd_error *err)

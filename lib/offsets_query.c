@@ -45,7 +45,8 @@ static bool is_over(const query *q)
 // Failures that a refresh of the metadata, or a moment, may heal.
 static bool is_open(const kd_offset_answer *answer)
 {
-	return answer->native && (kd_kafka_judge(answer->native).action == KD_RETRY || kd_kafka_is_unknown_topic(answer->native));
+	return answer->native &&
+		(kd_kafka_judge(answer->native).action == KD_RETRY || kd_kafka_is_unknown_topic(answer->native));
 }
 
 // An answer is what is written back.  An end or a beginning that stays the question was not answered, whatever the

@@ -107,8 +107,8 @@ static void on_main_queue(rd_kafka_t *rk, void *opaque)
 	kd_reader_signal(opaque);
 }
 
-kd_code kd_reader_open_with(const kd_properties *properties, const char *group, const kd_logger *log, size_t n_partitions,
-	kd_reader **ret_reader, kd_error *err)
+kd_code kd_reader_open_with(const kd_properties *properties, const char *group, const kd_logger *log,
+	size_t n_partitions, kd_reader **ret_reader, kd_error *err)
 {
 	kd_reader *reader = calloc(1, sizeof *reader);
 	if (!reader)
@@ -136,8 +136,8 @@ kd_code kd_reader_open(const kd_config *config, const kd_logger *log, size_t n_p
 {
 	kd_properties properties = {0};
 	kd_properties_set_config(&properties, config);
-	const kd_code code = kd_reader_open_with(&properties, kd_config_string(config, "job"), log, n_partitions, ret_reader,
-		err);
+	const kd_code code = kd_reader_open_with(&properties, kd_config_string(config, "job"), log, n_partitions,
+		ret_reader, err);
 	kd_properties_done(&properties);
 	return code;
 }

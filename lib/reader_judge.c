@@ -66,6 +66,7 @@ static kd_code fetch_again(kd_slot *slot, const char *why, kd_error *err)
 	}
 	kd_log(&slot->reader->client->log, KD_LOG_INFO, 0, "kafka: fetching \"%s/%d\" again from %" PRId64 ": %s",
 		slot->topic, slot->partition, slot->tracker.cursor, why);
+	slot->again = true;
 	return kd_slot_restart(slot, slot->tracker.cursor, err);
 }
 
@@ -97,7 +98,8 @@ static kd_code judge_unknown_topic(kd_slot *slot, const char *why, kd_error *err
 			rd_kafka_topic_destroy(topic);
 		return fetch_again(slot, why, err);
 	}
-	const rd_kafka_resp_err_t native = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+	const rd_kafka_resp_err_t native =
+		metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 	const bool gone = kd_kafka_is_unknown_topic(native) || (!native && !has_partition(metadata, slot->partition));
 	rd_kafka_metadata_destroy(metadata);
 	rd_kafka_topic_destroy(topic);

@@ -32,6 +32,7 @@ typedef struct kd_slot {
 	bool position_is_right;  /* see kd_slot_position */
 	bool at_end;             /* the last thing that came was an EOF */
 	int restarts;            /* re-assignments in a row that brought nothing */
+	bool again;              /* fetching began anew, and the caller was not told yet */
 	atomic_bool ready;       /* the queue got something since it was last emptied; set by librdkafka's threads */
 	int64_t polled_ms;       /* when the queue was last looked into */
 	int64_t called_ms;       /* when the caller last asked */
@@ -61,7 +62,7 @@ struct kd_reader {
 	uint64_t wakes;
 };
 
-/* properties: the user's own, which win over the defaults; they become the reader's. */
+/* properties: the user's own, which win over the defaults.  They are copied. */
 kd_code kd_reader_open_with(const kd_properties *properties, const char *group, const kd_logger *log, size_t n_partitions,
 	kd_reader **ret_reader, kd_error *err) KD_CHECK;
 

@@ -288,7 +288,8 @@ Test(reader, notices_retention_that_overtakes_it_while_it_reads, .timeout = 60)
 {
 	topic t = new_topic(1);
 	produce(t, 20000, "none");
-	kt_reading *reading = kt_reading_open(NULL, 1, "queued.min.messages", "10", "fetch.message.max.bytes", "1000", NULL);
+	kt_reading *reading = kt_reading_open(NULL, 1, "queued.min.messages", "10", "fetch.message.max.bytes",
+		"1000", NULL);
 	const int slot = kt_reading_add(reading, t.name, 0, 0);
 	cr_assert_eq(kt_reading_range(reading, slot, 0, 10, NULL), 10);
 	kt_records_delete(t.admin, t.name, 0, 20000);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader against librdkafka's mock brokers: exact ranges under every size, going back, and faults of the network. */
+/* The reader against librdkafka's mock brokers: exact ranges of every size, going back, faults of the
+ * network. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <string.h>
