@@ -63,8 +63,8 @@ struct kd_reader {
 };
 
 /* properties: the user's own, which win over the defaults.  They are copied. */
-kd_code kd_reader_open_with(const kd_properties *properties, const char *group, const kd_logger *log, size_t n_partitions,
-	kd_reader **ret_reader, kd_error *err) KD_CHECK;
+kd_code kd_reader_open_with(const kd_properties *properties, const char *group, const kd_logger *log,
+	size_t n_partitions, kd_reader **ret_reader, kd_error *err) KD_CHECK;
 
 /* Makes the next kd_reader_wait return.  Any thread. */
 void kd_reader_signal(kd_reader *reader);
