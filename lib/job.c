@@ -5,7 +5,6 @@
 // turned out to be another one, the workers end and a fresh take-over follows: what the tables say is all that counts.
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,54 +75,6 @@ kd_code kd_job_new(const kd_config *config, const kd_sink_ops *sink, const kd_jo
 	}
 	*ret_job = job;
 	return KD_OK;
-}
-
-/* ---- events ---- */
-
-void kd_job_wake(kd_job *job)
-{
-	uint64_t one = 1;
-	ssize_t written = write(job->event_fd, &one, sizeof one);
-	(void) written; /* a full counter wakes as well */
-}
-
-void kd_job_wait(kd_job *job, int64_t ms)
-{
-	struct pollfd fd = {.fd = job->event_fd, .events = POLLIN};
-	if (poll(&fd, 1, ms > INT32_MAX ? INT32_MAX : (int) ms) > 0) {
-		uint64_t count;
-		ssize_t got = read(job->event_fd, &count, sizeof count);
-		(void) got;
-	}
-}
-
-void kd_job_stop(kd_job *job)
-{
-	atomic_store(&job->stop, true);
-	kd_job_wake(job);
-}
-
-void kd_job_task_done(void *opaque, kd_task *task, kd_durability durability)
-{
-	kd_job *job = opaque;
-	task->durability = durability;
-	pthread_mutex_lock(&job->lock);
-	task->next = job->done;
-	job->done = task;
-	pthread_mutex_unlock(&job->lock);
-	kd_job_wake(job);
-}
-
-void kd_job_worker_failed(void *opaque, const kd_batch_partition *id, const kd_error *err)
-{
-	kd_job *job = opaque;
-	pthread_mutex_lock(&job->lock);
-	if (job->failure.code == KD_OK) {
-		job->failure = *err;
-		job->failed_index = id ? id->partition_index : -1;
-	}
-	pthread_mutex_unlock(&job->lock);
-	kd_job_wake(job);
 }
 
 void kd_job_progress(kd_job *job, kd_progress *ret_progress)
@@ -214,6 +165,20 @@ void kd_job_free(kd_job *job)
 		close(job->event_fd);
 	pthread_mutex_destroy(&job->lock);
 	free(job);
+}
+
+kd_code kd_job_skip(const kd_config *config, const kd_sink_ops *sink, const kd_job_options *options, const char *topic,
+	int32_t partition, kd_range range, const char *reason, const char *who, kd_error *err)
+{
+	kd_skip skip = {.topic = topic, .partition = partition, .range = range, .reason = reason, .who = who};
+	kd_job *job = NULL;
+	kd_code code = kd_job_new(config, sink, options, &job, err);
+	if (code == KD_OK) {
+		job->skip = &skip;
+		code = kd_job_run(job, err);
+	}
+	kd_job_free(job);
+	return code;
 }
 
 int kd_exit_code(kd_code code, const kd_error *err)

@@ -102,46 +102,52 @@ struct kd_job {
 	kd_progress progress;
 };
 
-/* ---- start.c: from nothing, or from a database that went back, to running workers ---- */
-kd_code kd_job_start(kd_job *job, kd_error *err) KD_CHECK;
-/* Ends the workers; what they had not committed is left to the ledger. */
-void kd_job_stop_workers(kd_job *job);
+/* Each file below calls only those above it. */
+
+/* ---- driver.c: how the driver's thread waits, and keeps its session ---- */
+void kd_job_wake(kd_job *job);
+/* Waits for an event at most ms. */
+void kd_job_wait(kd_job *job, int64_t ms);
+/* Callbacks of the workers; any thread. */
+void kd_job_task_done(void *job, kd_task *task, kd_durability durability);
+void kd_job_worker_failed(void *job, const kd_batch_partition *id, const kd_error *err);
 /* Sees to it that the driver has a session; one try. */
 kd_code kd_job_ensure_session(kd_job *job, kd_error *err) KD_CHECK;
 /* After a failed call: may it be tried again?  Waits, repairs the session; false: give up, err says why. */
 bool kd_job_try_again(kd_job *job, int64_t timeout_ms, kd_error *err);
-kd_code kd_job_give_task(kd_job *job, kd_part *part, int64_t batch_time_ms, kd_range range, kd_error *err) KD_CHECK;
-kd_open_batch *kd_job_open_batch(kd_job *job, int64_t batch_time_ms);
 
 /* ---- segments.c: which Kafka partitions there are, where they start, and whether a log is still the same one ---- */
-/* Adds what is new in Kafka to the ledger and to job->parts.  first: this is a start, ends and lows are fresh. */
+/* Adds what is new in Kafka to the ledger and to job->parts.  known: what take-over read, at a start. */
 kd_code kd_job_find_partitions(kd_job *job, const kd_segment *known, size_t n_known, kd_error *err) KD_CHECK;
-/* Asks Kafka for low and high of all parts, and judges the log starts. */
+/* Asks Kafka for low and high of all parts, and judges whether their logs are the same ones. */
 kd_code kd_job_look_at_logs(kd_job *job, kd_error *err) KD_CHECK;
-kd_code kd_job_new_log(kd_job *job, kd_part *part, const char *what, kd_error *err) KD_CHECK;
-
-/* ---- steady.c: the driver's loop ---- */
-kd_code kd_job_steady(kd_job *job, kd_error *err) KD_CHECK;
 /* Asks Kafka for the ends that plans may reach. */
 kd_code kd_job_read_ends(kd_job *job, kd_error *err) KD_CHECK;
-void kd_job_drain_done(kd_job *job);
-/* Makes a batch durable and hands it out: the parts whose until lies past their planned_until. */
-kd_code kd_job_plan_batch(kd_job *job, const kd_planner_partition *ranges, kd_error *err) KD_CHECK;
+/* Behind a partition's name is another log: an error, or by policy a new segment (KD_EWENTBACK: take over again). */
+kd_code kd_job_new_log(kd_job *job, kd_part *part, const char *what, kd_error *err) KD_CHECK;
 
 /* ---- skip.c: with a skip only its partition's ranges are handed out, with the skipped offsets as a gap ---- */
 bool kd_job_skip_wants(const kd_job *job, const kd_part *part, kd_range range);
 /* False without memory. */
 bool kd_job_apply_skip(const kd_job *job, kd_task *task);
-/* With a skip: is it done? */
 bool kd_job_skip_done(const kd_job *job);
-/* With a skip: plans up to its end where that is not planned yet. */
-kd_code kd_job_plan_skip(kd_job *job, kd_error *err) KD_CHECK;
+/* Where the skipped offsets are not planned yet: the plan that they want, else ret_part NULL. */
+kd_code kd_job_skip_plan(const kd_job *job, const kd_part **ret_part, kd_error *err) KD_CHECK;
 
-/* ---- callbacks of the workers; any thread ---- */
-void kd_job_task_done(void *job, kd_task *task, kd_durability durability);
-void kd_job_worker_failed(void *job, const kd_batch_partition *id, const kd_error *err);
-void kd_job_wake(kd_job *job);
-/* Waits for an event at most ms. */
-void kd_job_wait(kd_job *job, int64_t ms);
+/* ---- handout.c: a batch is made durable, goes out to the workers, and comes back committed ---- */
+kd_part *kd_job_part(kd_job *job, int32_t partition_index);
+kd_batch_partition kd_job_identify(const kd_job *job, const kd_part *part, int64_t batch_time_ms, kd_range range);
+kd_code kd_job_give_task(kd_job *job, kd_part *part, int64_t batch_time_ms, kd_range range, kd_error *err) KD_CHECK;
+/* Makes a batch durable and hands it out: the parts whose until lies past their from. */
+kd_code kd_job_plan_batch(kd_job *job, const kd_planner_partition *ranges, kd_error *err) KD_CHECK;
+void kd_job_drain_done(kd_job *job);
+
+/* ---- start.c: from nothing, or from a database that went back, to running workers ---- */
+kd_code kd_job_start(kd_job *job, kd_error *err) KD_CHECK;
+/* Ends the workers; what they had not committed is left to the ledger. */
+void kd_job_stop_workers(kd_job *job);
+
+/* ---- steady.c: the driver's loop ---- */
+kd_code kd_job_steady(kd_job *job, kd_error *err) KD_CHECK;
 
 #endif

@@ -2,12 +2,11 @@
 // skip: the way out of a bad record, by hand: lands one partition's planned ranges up to the skipped offsets, with those
 // recorded as a gap in the same transaction as the rows around them.  Nothing is ever passed over without a trace (I10).
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "job_private.h"
 
-static kd_part *skipped_part(const kd_job *job)
+static const kd_part *skipped_part(const kd_job *job)
 {
 	for (size_t i = 0; i < job->n_parts; i++)
 		if (job->parts[i].partition == job->skip->partition && !strcmp(job->parts[i].topic, job->skip->topic))
@@ -58,33 +57,10 @@ static kd_code check_skip(const kd_job *job, const kd_part *part, kd_error *err)
 	return KD_OK;
 }
 
-kd_code kd_job_plan_skip(kd_job *job, kd_error *err)
+kd_code kd_job_skip_plan(const kd_job *job, const kd_part **ret_part, kd_error *err)
 {
-	kd_part *part = skipped_part(job);
-	kd_code code = kd_job_read_ends(job, err);
-	if (code == KD_OK)
-		code = check_skip(job, part, err);
-	if (code != KD_OK || part->planned_until >= job->skip->range.until)
-		return code;
-	kd_planner_partition *ranges = calloc(job->n_parts, sizeof *ranges);
-	if (!ranges)
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
-	ranges[part - job->parts] = (kd_planner_partition) {.from = part->planned_until, .until = job->skip->range.until};
-	code = kd_job_plan_batch(job, ranges, err);
-	free(ranges);
-	return code;
-}
-
-kd_code kd_job_skip(const kd_config *config, const kd_sink_ops *sink, const kd_job_options *options, const char *topic,
-	int32_t partition, kd_range range, const char *reason, const char *who, kd_error *err)
-{
-	kd_skip skip = {.topic = topic, .partition = partition, .range = range, .reason = reason, .who = who};
-	kd_job *job = NULL;
-	kd_code code = kd_job_new(config, sink, options, &job, err);
-	if (code == KD_OK) {
-		job->skip = &skip;
-		code = kd_job_run(job, err);
-	}
-	kd_job_free(job);
+	const kd_part *part = skipped_part(job);
+	kd_code code = check_skip(job, part, err);
+	*ret_part = code == KD_OK && part->planned_until < job->skip->range.until ? part : NULL;
 	return code;
 }

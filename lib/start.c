@@ -13,47 +13,6 @@
 
 #define FIRST_CONTACT_MS 30000
 
-/* ---- the driver's session ---- */
-
-kd_code kd_job_ensure_session(kd_job *job, kd_error *err)
-{
-	if (job->ledger.session)
-		return KD_OK;
-	return job->ops->connect(job->sink, "driver", &job->ledger.session, err);
-}
-
-static void mend_session(kd_job *job)
-{
-	if (!job->ledger.session)
-		return;
-	job->ops->abort(job->ledger.session);
-	if (job->ops->usable(job->ledger.session))
-		return;
-	job->ops->disconnect(job->ledger.session);
-	job->ledger.session = NULL;
-}
-
-bool kd_job_try_again(kd_job *job, int64_t timeout_ms, kd_error *err)
-{
-	int64_t wait_ms;
-	mend_session(job);
-	if (err->action == KD_STOP || err->code == KD_EWENTBACK || atomic_load(&job->stop))
-		return false;
-	if (!kd_retry_again(&job->retry, kd_clock_mono_ms(), timeout_ms, &wait_ms)) {
-		kd_error_prefix(err, "gave up after %d tries", job->retry.tries);
-		return false;
-	}
-	kd_log(&job->options.log, KD_LOG_WARN, 0, "%s; trying again in %" PRId64 " ms", err->message, wait_ms);
-	pthread_mutex_lock(&job->lock);
-	job->progress.retries++;
-	pthread_mutex_unlock(&job->lock);
-	kd_error_clear(err);
-	for (int64_t end_ms = kd_clock_mono_ms() + wait_ms; wait_ms > 0 && !atomic_load(&job->stop);
-		wait_ms = end_ms - kd_clock_mono_ms())
-		kd_job_wait(job, wait_ms);
-	return true;
-}
-
 /* ---- first contact ---- */
 
 static kd_code open_kafka(kd_job *job, kd_error *err)
@@ -151,13 +110,6 @@ static kd_code contact(kd_job *job, kd_ledger_image *image, kd_error *err)
 
 /* ---- what is planned and not committed ---- */
 
-static kd_batch_partition identify(const kd_job *job, const kd_part *part, int64_t batch_time_ms, kd_range range)
-{
-	return (kd_batch_partition) {.job = job->settings.name, .topic = part->topic, .partition = part->partition,
-		.partition_index = part->partition_index, .segment = part->segment, .batch_time_ms = batch_time_ms,
-		.range = range};
-}
-
 static kd_code withdraw_plans(kd_job *job, kd_part *part, const kd_batch_row *plans, size_t n, size_t *ret_left,
 	kd_error *err)
 {
@@ -165,7 +117,7 @@ static kd_code withdraw_plans(kd_job *job, kd_part *part, const kd_batch_row *pl
 	*ret_left = n;
 	while (back-- > 0) {
 		const kd_batch_row *row = &plans[*ret_left - 1];
-		kd_batch_partition id = identify(job, part, row->batch_time_ms, row->range);
+		kd_batch_partition id = kd_job_identify(job, part, row->batch_time_ms, row->range);
 		kd_code code = kd_job_ensure_session(job, err);
 		if (code == KD_OK)
 			code = kd_ledger_withdraw(&job->ledger, &id, err);
@@ -253,29 +205,6 @@ void kd_job_stop_workers(kd_job *job)
 	free(job->batches);
 	job->batches = NULL;
 	job->n_batches = 0;
-}
-
-kd_code kd_job_give_task(kd_job *job, kd_part *part, int64_t batch_time_ms, kd_range range, kd_error *err)
-{
-	kd_batch_partition id = identify(job, part, batch_time_ms, range);
-	kd_task *task = kd_task_new(&id);
-	kd_open_batch *batch = kd_job_open_batch(job, batch_time_ms);
-	if (part->worker < 0) {
-		part->worker = part->partition_index % (int) job->n_workers;
-		part->lane = kd_worker_add(job->workers[part->worker], part->topic, part->partition, range.from,
-			&part->witness);
-	}
-	bool gap_ok = task && kd_job_apply_skip(job, task);
-	if (!task || !batch || !part->lane || !gap_ok) {
-		kd_task_free(task);
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for a batch partition");
-	}
-	task->planned_mono_ms = kd_clock_mono_ms();
-	batch->open++;
-	batch->records += range.until - range.from;
-	part->open_batches++;
-	kd_worker_submit(job->workers[part->worker], part->lane, task);
-	return KD_OK;
 }
 
 /* ---- the start as a whole ---- */
