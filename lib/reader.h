@@ -24,6 +24,7 @@ typedef struct kd_reader_status {
 	bool complete;     /* the range holds no further record */
 	int64_t next;      /* the next offset that could still be delivered */
 	int64_t log_start; /* Kafka's, as last seen; -1 not known */
+	bool again;        /* after an error fetching began anew at `next`: is it still the same log? */
 } kd_reader_status;
 
 /* n_partitions: how many slots the whole job has, over all readers: sizes the prefetch so that memory stays bounded

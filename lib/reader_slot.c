@@ -328,5 +328,7 @@ kd_code kd_slot_poll(kd_slot *slot, size_t max, kd_reader_fn *fn, void *opaque, 
 		code = note_silence(slot, now_ms, called_ms, err);
 	ret_status->next = kept >= 0 ? kept : slot->tracker.next;
 	ret_status->log_start = slot->log_start;
+	ret_status->again = slot->again;
+	slot->again = false;
 	return code;
 }

@@ -61,7 +61,7 @@ kd_lane *kd_worker_add(kd_worker *w, const char *topic, int32_t partition, int64
 	if (!lane)
 		return NULL;
 	*lane = (kd_lane) {.topic = topic, .partition = partition, .position = position, .slot = -1,
-		.witness = *witness};
+		.witness = *witness, .seen = *witness};
 	pthread_mutex_lock(&w->lock);
 	if (w->last_lane)
 		w->last_lane->next = lane;

@@ -20,6 +20,7 @@ struct kd_lane {
 	int slot; /* the reader's; -1: not added yet */
 	kd_witness witness; /* to be seen in the log before anything else; offset -1: nothing to see */
 	bool looking;       /* for the witness */
+	kd_witness seen;    /* the next witness, should the log come into doubt: of a record delivered since */
 	/* both threads */
 	kd_task *head, *tail; /* tasks in the order of the log, the one that lands next first; under the lock */
 };

@@ -35,9 +35,11 @@ static void note_witness(kd_task *task, const kd_record *record)
 	/* Any delivered record near the end proves the log's identity: the checksum need not cost every record. */
 	bool due = record->offset + 1 == task->id.range.until || (record->offset & 1023) == 0 ||
 		task->result.witness.offset < 0;
-	if (due)
-		task->result.witness = (kd_witness) {record->offset, record->timestamp_ms,
-			kd_witness_checksum(record->key, record->key_size, record->value, record->value_size)};
+	if (!due)
+		return;
+	task->result.witness = (kd_witness) {record->offset, record->timestamp_ms,
+		kd_witness_checksum(record->key, record->key_size, record->value, record->value_size)};
+	task->lane->seen = task->result.witness;
 }
 
 struct delivery {
@@ -264,11 +266,21 @@ static kd_code wait_for_it(kd_worker *w, int64_t batch_time_ms, int64_t *ret_wai
 	return KD_OK;
 }
 
+/* Fetching began anew after an error, and the topic may have been made anew in between: before anything more of it is
+ * delivered, the last record noted must stand where it stood (I10). */
+static void doubt_log(kd_task *task)
+{
+	task->lane->witness = task->lane->seen;
+	task->lane->looking = false;
+	task->begun = false;
+}
+
 /* The task is begun again after a while. */
 static kd_code begin_again(kd_worker *w, kd_task *task, kd_error *err)
 {
 	int64_t wait_ms = 0;
 	kd_code code = wait_for_it(w, task->id.batch_time_ms, &wait_ms, err);
+	doubt_log(task);
 	pthread_mutex_lock(&w->lock);
 	forget(w, task);
 	task->not_before_ms = kd_clock_mono_ms() + wait_ms;
@@ -331,6 +343,8 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 	*ret_progressed |= status.delivered > 0 || status.complete;
 	if (code != KD_OK)
 		return handle_failure(w, task, &status, err);
+	if (status.again)
+		doubt_log(task);
 	if (status.delivered || status.complete)
 		kd_retry_reset(&w->reader_retry);
 	return KD_OK;
