@@ -62,8 +62,9 @@ static void look(pg_session *second, pg_session *blocked, kd_error *err)
 			blocked->blockers[0] = '\0';
 		for (int i = 0; i < PQntuples(result); i++) {
 			note(blocked, result, i);
-			if (*PQgetvalue(result, i, 3) == 't')
-				end_one(second, blocked, prefix, (int) pg_int(result, i, 0));
+			int pid = (int) pg_int(result, i, 0);
+			if (*PQgetvalue(result, i, 3) == 't' && !pg_conn_is_own(blocked->sink, pid))
+				end_one(second, blocked, prefix, pid);
 		}
 	}
 	pg_call_done(&call);

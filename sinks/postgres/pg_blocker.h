@@ -3,7 +3,7 @@
  *
  * A process that stopped inside COPY keeps its locks, and no time-out of the server's covers it (measured).  So whoever
  * of this job waits longer than its lock wait asks, over a second connection, who blocks it, and ends that backend if,
- * and only if, it is one of this job's. */
+ * and only if, it is one of this job's and not of this very process, whose threads do not freeze alone. */
 #ifndef PG_BLOCKER_H
 #define PG_BLOCKER_H
 

@@ -2,6 +2,7 @@
 // pg_call: puts statements together, runs them in one round trip, and ends transactions.
 #include "pg_call.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ char *pg_expand(const char *sql, const char *ledger)
 
 static size_t add_statement(pg_call *call, char *owned)
 {
+	assert(call->n < PG_CALL_STATEMENTS);
 	call->statement[call->n] = (pg_statement) {.sql = owned};
 	call->no_memory = call->no_memory || !owned;
 	return call->n++;
@@ -71,6 +73,7 @@ size_t pg_call_plain(pg_call *call, const char *sql)
 static void put(pg_call *call, char *owned)
 {
 	pg_statement *statement = &call->statement[call->n - 1];
+	assert(statement->n_values < PG_CALL_VALUES);
 	statement->value[statement->n_values++] = owned;
 }
 

@@ -63,12 +63,24 @@ static void add(keywords *k, const char *name, const char *value)
 	k->n++;
 }
 
+static const char *find(const PQconninfoOption *options, const char *name)
+{
+	for (; options->keyword; options++)
+		if (!strcmp(options->keyword, name))
+			return options->val ? options->val : options->envvar ? getenv(options->envvar) : NULL;
+	return NULL;
+}
+
 static bool given(const PQconninfoOption *options, const char *name)
 {
-	for (; options && options->keyword; options++)
-		if (!strcmp(options->keyword, name))
-			return options->val && *options->val;
-	return false;
+	const char *value = find(options, name);
+	return value && *value;
+}
+
+static bool many_hosts(const PQconninfoOption *options)
+{
+	const char *host = find(options, "host"), *address = find(options, "hostaddr");
+	return (host && strchr(host, ',')) || (address && strchr(address, ','));
 }
 
 /* The user's connection string first, then what it leaves open.  A link that died silently is noticed by keepalives
@@ -80,7 +92,7 @@ static keywords make_keywords(const char *dsn, const PQconninfoOption *options, 
 	} defaults[] = {
 		{"keepalives", "1"},           {"keepalives_idle", "10"},     {"keepalives_interval", "5"},
 		{"keepalives_count", "3"},     {"tcp_user_timeout", "30000"}, {"target_session_attrs", "read-write"},
-		{"connect_timeout", "10"},
+		{"connect_timeout", "5"},
 	};
 	keywords k = {.n = 0};
 	add(&k, "dbname", dsn);
@@ -111,7 +123,8 @@ static void on_notice(void *opaque, const PGresult *result)
 static kd_code finish_connecting(pg_session *session, kd_error *err)
 {
 	int64_t deadline = pg_conn_now_ms() + session->limits.connect_ms;
-	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+	PostgresPollingStatusType state =
+		PQstatus(session->conn) == CONNECTION_OK ? PGRES_POLLING_OK : PGRES_POLLING_WRITING;
 	while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
 		int64_t left = deadline - pg_conn_now_ms();
 		short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
@@ -138,7 +151,9 @@ static kd_code start_connecting(pg_session *session, kd_error *err)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not read \"sink.dsn\": it is neither a list of keyword=value nor a postgresql:// address");
 	keywords k = make_keywords(session->sink->dsn, options, session->name);
-	session->conn = PQconnectStartParams(k.name, k.value, 1);
+	/* Of several hosts one may be silent, and libpq steps over it only while it waits by itself, connect_timeout each. */
+	session->conn = many_hosts(options) ? PQconnectdbParams(k.name, k.value, 1)
+	                                    : PQconnectStartParams(k.name, k.value, 1);
 	PQconninfoFree(options);
 	if (!session->conn)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not connect to PostgreSQL: no memory");
@@ -147,6 +162,38 @@ static kd_code start_connecting(pg_session *session, kd_error *err)
 	PQsetErrorVerbosity(session->conn, PQERRORS_VERBOSE); /* so that a refusal shows its SQLSTATE */
 	PQsetNoticeReceiver(session->conn, on_notice, session);
 	return KD_OK;
+}
+
+static void enlist(pg_session *session)
+{
+	pg_sink *sink = session->sink;
+	pthread_mutex_lock(&sink->lock);
+	session->next = sink->sessions;
+	sink->sessions = session;
+	pthread_mutex_unlock(&sink->lock);
+}
+
+static void strike(pg_session *session)
+{
+	pg_sink *sink = session->sink;
+	pthread_mutex_lock(&sink->lock);
+	for (pg_session **at = &sink->sessions; *at; at = &(*at)->next) {
+		if (*at == session) {
+			*at = session->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&sink->lock);
+}
+
+bool pg_conn_is_own(struct pg_sink *sink, int backend)
+{
+	bool own = false;
+	pthread_mutex_lock(&sink->lock);
+	for (const pg_session *s = sink->sessions; s && !own; s = s->next)
+		own = s->backend == backend;
+	pthread_mutex_unlock(&sink->lock);
+	return own;
 }
 
 kd_code pg_conn_open(struct pg_sink *sink, const char *role, const pg_limits *limits, pg_session **ret_session,
@@ -171,6 +218,7 @@ kd_code pg_conn_open(struct pg_sink *sink, const char *role, const pg_limits *li
 		pg_conn_close(session);
 		return code;
 	}
+	enlist(session);
 	*ret_session = session;
 	return KD_OK;
 }
@@ -179,6 +227,7 @@ void pg_conn_close(pg_session *session)
 {
 	if (!session)
 		return;
+	strike(session);
 	PQfinish(session->conn);
 	free(session->job);
 	free(session->copy_columns);

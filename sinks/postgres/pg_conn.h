@@ -31,6 +31,7 @@ typedef struct pg_limits {
 
 typedef struct pg_session {
 	struct pg_sink *sink;
+	struct pg_session *next; /* the sink's sessions, under its lock */
 	PGconn *conn;
 	char name[PG_NAME_SIZE]; /* application_name */
 	pg_limits limits;
@@ -38,7 +39,7 @@ typedef struct pg_session {
 	bool lost;               /* the connection is gone for good */
 	bool in_transaction;     /* BEGIN was sent, and neither COMMIT nor ROLLBACK answered */
 	pg_phase phase;          /* what an error would mean now */
-	int backend;             /* pid, told inside the open transaction; 0: not yet */
+	_Atomic int backend;     /* pid, told inside the open transaction; 0: not yet.  Read by whoever waits, too */
 	bool here_only;          /* COMMIT's warning: a standby did not confirm */
 	unsigned notices;        /* seen so far */
 	char blockers[512];      /* who kept us waiting when we last looked, and may not be ended by us */
@@ -58,6 +59,9 @@ void pg_conn_name(const char *job, const char *role, char ret_name[PG_NAME_SIZE]
 /* Connects, with a deadline of limits->connect_ms (NULL: the sink's); refuses servers before PostgreSQL 13. */
 kd_code pg_conn_open(struct pg_sink *sink, const char *role, const pg_limits *limits, pg_session **ret_session,
 	kd_error *err) KD_CHECK;
+
+/* Is this backend one that a living session of this process works in? */
+bool pg_conn_is_own(struct pg_sink *sink, int backend);
 
 /* Accepts NULL; rolls back by hanging up. */
 void pg_conn_close(pg_session *session);

@@ -56,8 +56,9 @@ static heard send_bytes(pg_session *session, const char *bytes, size_t size)
 {
 	for (size_t sent = 0; sent < size;) {
 		size_t n = size - sent < CHUNK ? size - sent : CHUNK;
-		if (pg_conn_poll(session, POLLIN, 0) > 0) {
-			heard what = listen(session);
+		int ready = pg_conn_poll(session, POLLIN, 0);
+		if (ready != 0) {
+			heard what = ready > 0 ? listen(session) : HEARD_END;
 			if (what != HEARD_NOTHING)
 				return what;
 		}

@@ -114,7 +114,7 @@ static pg_limits make_limits(const kd_config *config)
 		.lock_wait_ms = 1000,
 		.lock_ms = within(retry_ms / 4, 1000, 15000),
 		.statement_ms = within(retry_ms / 2, 5000, 600000),
-		.idle_ms = within(retry_ms / 4, 1000, 60000),
+		.idle_ms = within(retry_ms / 2, 1000, 60000),
 	};
 	limits.answer_ms = limits.statement_ms + 15000;
 	return limits;
@@ -133,6 +133,7 @@ kd_code pg_sink_new(const kd_sink_context *context, pg_sink **ret_sink, kd_error
 	pg_sink *sink = calloc(1, sizeof *sink);
 	if (!sink)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not open the sink: no memory");
+	pthread_mutex_init(&sink->lock, NULL);
 	sink->config = context->config;
 	sink->log = context->log;
 	sink->read_only = context->read_only;
@@ -164,6 +165,7 @@ void pg_sink_free(pg_sink *sink)
 	free(sink->lock_target);
 	free(sink->identity);
 	free(sink->summary);
+	pthread_mutex_destroy(&sink->lock);
 	free(sink);
 }
 

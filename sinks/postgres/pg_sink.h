@@ -2,9 +2,11 @@
 /* pg_sink: what a job knows of its PostgreSQL, shared by its sessions and encoders.
  *
  * Made by pg_sink_new from the configuration, completed by opening the target (pg_target.h).  After open it is
- * never changed, so any thread may read it. */
+ * never changed, so any thread may read it; but for the list of sessions, which has a lock. */
 #ifndef PG_SINK_H
 #define PG_SINK_H
+
+#include <pthread.h>
 
 #include <kdirect/sink.h>
 
@@ -30,6 +32,8 @@ typedef struct pg_sink {
 	pg_limits limits;
 	struct pg_columns *columns; /* NULL: read-only, and the table is absent */
 	kd_sink_info info;
+	pthread_mutex_t lock; /* of what follows */
+	pg_session *sessions;
 } pg_sink;
 
 /* Reads the configuration; needs no server. */

@@ -2,10 +2,13 @@
 // The data transaction of the postgres sink, and what happens to it when something goes wrong (I2, I8, I9, I10).
 #include "pg_world.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "sinks/postgres/pg_call.h"
 #include "servers.h"
@@ -87,6 +90,46 @@ Test(pg_data, a_strangers_lock_is_named_and_left_alone)
 	PQfinish(stranger);
 	MUST(try_take_over(a, &failure));
 	stop(a);
+	pg_world_close(&w);
+}
+
+Test(pg_data, sessions_of_one_process_do_not_end_one_another)
+{
+	pg_world w;
+	pg_world_open(&w, "public.t", NULL);
+	instance *a = start(&w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	void *other = NULL;
+	kd_reread row;
+	kd_error err = {0};
+	cr_assert_eq(plan(a, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
+	MUST(w.ops->connect(a->sink, "worker-1", &other, &failure));
+	cr_assert_eq(w.ops->reread(other, KD_REREAD_DATA, &e, 1, &row, &err), KD_EBUSY, "%s", err.message);
+	cr_assert_eq(err.action, KD_RETRY);
+	write_range(a, &e);
+	MUST(try_commit(a, &e, &failure));
+	MUST(w.ops->reread(other, KD_REREAD_DATA, &e, 1, &row, &failure));
+	cr_assert_eq(row.batch, KD_BATCH_COMMITTED);
+	w.ops->disconnect(other);
+	stop(a);
+	pg_world_close(&w);
+}
+
+Test(pg_data, a_silent_host_is_stepped_over)
+{
+	pg_world w;
+	pg_world_open(&w, "public.t", NULL);
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof address;
+	int silent = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(silent, (struct sockaddr *) &address, size), 0);
+	cr_assert_eq(listen(silent, 8), 0);
+	cr_assert_eq(getsockname(silent, (struct sockaddr *) &address, &size), 0);
+	snprintf(w.dsn, sizeof w.dsn, "host=127.0.0.1,127.0.0.1 port=%d,%s dbname=%s user=postgres connect_timeout=2",
+		ntohs(address.sin_port), PQport(w.pg.conn), w.pg.name);
+	stop(start(&w, 'a', 1));
+	close(silent);
 	pg_world_close(&w);
 }
 
