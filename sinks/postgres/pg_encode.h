@@ -5,6 +5,9 @@
  * (fields layout), or the record's own bytes (raw layout, I4).  The plain spellings of each type are encoded here;
  * every other value is asked of the server, over a connection of the encoder's own, before the row leaves the encoder.
  *
+ * One value cannot travel: a timestamp that its type's precision rounds up to the year 294277 is taken by PostgreSQL's
+ * text input, but not by binary COPY, which refuses it (nothing is stored).
+ *
  * What the encoder writes is a sequence of frames.  A frame holds whole tuples that all have the same columns; it needs
  * nothing but itself and the pg_columns to be landed:
  *
