@@ -114,8 +114,10 @@ typedef struct view {
 static bool add_batch(void *opaque, const kd_batch_row *row)
 {
 	view *v = opaque;
-	if (row->state == KD_BATCH_COMMITTED)
+	if (row->state == KD_BATCH_COMMITTED) {
 		v->rows[row->partition_index] += row->range.until - row->range.from;
+		cr_assert_eq(row->rows, row->range.until - row->range.from);
+	}
 	return true;
 }
 

@@ -7,8 +7,13 @@
 
 enum { KILLS = 12 };
 
+/* KD_TEST_SEED repeats a run's moments as far as the machine lets them repeat. */
 static void arm(world *w, puppet *puppets, void (*fn)(world *w, const kc_order *order, const puppet *self))
 {
+	const char *given = getenv("KD_TEST_SEED");
+	unsigned seed = given ? (unsigned) strtoul(given, NULL, 10) : (unsigned) getpid();
+	fprintf(stderr, "KD_TEST_SEED=%u\n", seed);
+	srand(seed);
 	for (int n = 0; n < KILLS; n++)
 		puppets[n] = puppet_new(w, fn);
 }
