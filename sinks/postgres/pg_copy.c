@@ -2,9 +2,10 @@
 // pg_copy: see the header.
 //
 // libpq accepts COPY data for as long as the caller has some, also after the server has refused a row (measured: 164 MB
-// more).  During COPY the server speaks only to complain, or to pass a notice of a trigger on; so the socket is watched,
-// and when it has something that was no notice, the COPY is ended with a failure of ours: the server then answers with its
-// own error, if there is one.  If there is none it was a false alarm: the batch partition is replayed without watching.
+// more).  During COPY the server speaks only to complain, or to pass a notice of a trigger on.  So the socket is
+// watched, and when it has something that was no notice, the COPY is ended with a failure of ours: the server then
+// answers with its own error, if there is one.  If there is none it was a false alarm: the batch partition is replayed
+// without watching.
 #include "pg_copy.h"
 
 #include <poll.h>

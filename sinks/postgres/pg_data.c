@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // pg_data: one batch partition's rows and its identifier, in one transaction.
 //
-// The order is the protocol.  The target is locked first, so that a wait for somebody's ACCESS EXCLUSIVE holds no ledger
-// lock.  Then the position moves, and from what moved the identifier is marked: a zombie fails at the position and never
-// locks a batch row.  COPY is sent only after both are known to have matched.
+// The order is the protocol.  The target is locked first, so that a wait for somebody's ACCESS EXCLUSIVE holds no
+// ledger lock.  Then the position moves, and from what moved the identifier is marked: a zombie fails at the position
+// and never locks a batch row.  COPY is sent only after both are known to have matched.
 #include "pg_data.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pg_ledger: the plan made durable, taken back, asked for again, compared and pruned (I3, I6, I7).
-// Guards I6: the identifiers come from the rows that moved, so a plan without its identifiers, or the reverse, cannot be.
+// Guards I6: the identifiers come from the rows that moved, so there is no plan without its identifiers, nor the reverse.
 #include "pg_ledger.h"
 
 #include <stdlib.h>
@@ -280,7 +280,8 @@ static const char prune_sql[] =
 	" where job = $1 and committed_at is not null order by batch_time"
 	" limit $5::bigint + (select count(*) from @position where job = $1)),"
 	" due as ("
-	" select f.batch_time, f.partition_index, bool_and(f.committed_at < clock_timestamp() - make_interval(days => $4::int))"
+	" select f.batch_time, f.partition_index,"
+	" bool_and(f.committed_at < clock_timestamp() - make_interval(days => $4::int))"
 	" over (partition by f.partition_index order by f.batch_time) as old"
 	" from front f cross join lateral (select 1 from @position s where s.job = $1"
 	" and s.partition_index = f.partition_index and s.committed_until > f.until_offset"
@@ -299,7 +300,8 @@ static const char prune_sql[] =
 	" pruned_dropped = q.pruned_dropped + sums.dropped,"
 	" pruned_dead_letters = q.pruned_dead_letters + sums.dead_letters, pruned_gap = q.pruned_gap + sums.gap"
 	" from sums where q.job = $1 and q.partition_index = sums.partition_index returning 1)"
-	" select (select count(*) from gone), (select count(*) from gone) > 0 and (select count(*) from front) >= $5::bigint";
+	" select (select count(*) from gone),"
+	" (select count(*) from gone) > 0 and (select count(*) from front) >= $5::bigint";
 
 kd_code pg_prune(void *opaque, const kd_owner *me, const char *job, int64_t keep_days, int64_t *ret_removed,
 	bool *ret_more, kd_error *err)

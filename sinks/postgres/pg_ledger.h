@@ -13,8 +13,8 @@
 /* Of a timestamptz: milliseconds since 1970, 0 for null. */
 #define PG_MS(column) "coalesce(round(extract(epoch from " column ") * 1000)::bigint, 0)"
 
-/* A segment's two rows, p and q.  "offset 0" keeps the planner from making this a join: a young ledger has no statistics,
- * and the plan it would pick then compares every row of one table with every row of the other. */
+/* A segment's two rows, p and q.  "offset 0" keeps the planner from making this a join: a young ledger has no
+ * statistics, and the plan it would pick then compares every row of one table with every row of the other. */
 #define PG_SEGMENTS \
 	" from @partition p cross join lateral (select * from @position s where s.job = p.job" \
 	" and s.partition_index = p.partition_index offset 0) q"

@@ -162,7 +162,8 @@ static const char open_sql[] =
 	" (select coalesce(max(o.segment), -1) + 1 from @partition o"
 	" where o.job = $1 and o.topic = e.topic and o.kafka_partition = e.kafka_partition),"
 	" e.start_offset, e.start_offset, $6::bigint, $7"
-	" from unnest($2::int[], $3::text[], $4::int[], $5::bigint[]) e (partition_index, topic, kafka_partition, start_offset)";
+	" from unnest($2::int[], $3::text[], $4::int[], $5::bigint[])"
+	" e (partition_index, topic, kafka_partition, start_offset)";
 
 static const char open_position_sql[] =
 	"insert into @position (job, partition_index, committed_until, log_start, log_from, epoch, owner)"

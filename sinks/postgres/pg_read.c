@@ -92,7 +92,8 @@ static kd_code read_job(pg_session *session, const char *job, const kd_ledger_vi
 			job, session->sink->ledger_name);
 	pg_call call;
 	pg_call_init(&call, session, "read the ledger");
-	pg_call_sql(&call, "select epoch, cluster_id, target, target_identity, isolation, start_policy from @job where job = $1");
+	pg_call_sql(&call, "select epoch, cluster_id, target, target_identity, isolation, start_policy"
+		" from @job where job = $1");
 	pg_call_text(&call, job);
 	code = pg_call_run(&call, NULL, err);
 	const PGresult *r = call.statement[0].result;

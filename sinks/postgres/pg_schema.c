@@ -285,8 +285,10 @@ static bool append_grants(kd_buf *out, const pg_sink *sink, const char *qualifie
 {
 	static const char *const tables[] = {
 		"job", "partition", "position", "batch_partition", "gap", "dead_letter", "instance"};
-	bool ok = kd_buf_printf(out, "-- The least rights for the role that runs the job.\n"
-		"grant usage on schema %s to %s;\ngrant select on %s.ledger to %s;\n", sink->ledger, role, sink->ledger, role);
+	bool ok = kd_buf_printf(out, "-- The least rights; %s stands for the role that runs the job.\n"
+		"-- Serial columns of the target also need: grant usage on sequence ...\n"
+		"grant usage on schema %s to %s;\ngrant select on %s.ledger to %s;\n",
+		role, sink->ledger, role, sink->ledger, role);
 	for (size_t i = 0; i < sizeof tables / sizeof *tables && ok; i++)
 		ok = kd_buf_printf(out, "grant select, insert, update, delete on %s.%s to %s;\n", sink->ledger, tables[i], role);
 	ok = ok && kd_buf_printf(out, "grant insert on %s to %s;\n"

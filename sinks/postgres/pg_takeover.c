@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // pg_takeover: whose take-over committed last owns the job (I7).
 //
-// One transaction: the job's row, then its partition rows, then its position rows, each locked by partition_index; a new
-// epoch and my name into every one of them.  That write fences the predecessor, waits for its work in flight (a frozen
-// one is ended, pg_blocker.h), and is the only way positions are read.
+// One transaction: the job's row, then its partition rows, then its position rows, each locked by partition_index; a
+// new epoch and my name into every one of them.  That write fences the predecessor, waits for its work in flight (a
+// frozen one is ended, pg_blocker.h), and is the only way positions are read.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,8 @@ static kd_code lock_job(pg_session *session, const kd_take_over *request, stored
 /* ---- one table, one feeder ---- */
 
 /* Two jobs that start at once with the same table wait here for one another, and the later one sees the earlier. */
-static const char lock_target_sql[] = "select pg_advisory_xact_lock(hashtextextended('kdirect target ' || $1::text, 0))";
+static const char lock_target_sql[] =
+	"select pg_advisory_xact_lock(hashtextextended('kdirect target ' || $1::text, 0))";
 
 static const char rivals_sql[] =
 	"select o.job, (select t.topic from unnest(o.topics) t (topic) where t.topic = any($3::text[]) limit 1)"

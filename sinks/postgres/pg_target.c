@@ -51,7 +51,8 @@ static const char lookalike_sql[] =
 	" pg_catalog.quote_ident(c.relname)"
 	" from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace"
 	" where pg_catalog.lower(c.relname::pg_catalog.text) operator(pg_catalog.=) pg_catalog.lower($2::pg_catalog.text)"
-	" and (c.relname operator(pg_catalog.<>) $2::pg_catalog.name or n.nspname operator(pg_catalog.<>) $1::pg_catalog.name)"
+	" and (c.relname operator(pg_catalog.<>) $2::pg_catalog.name"
+	" or n.nspname operator(pg_catalog.<>) $1::pg_catalog.name)"
 	" and c.relkind in ('r', 'p', 'v') and ($1::pg_catalog.text is null"
 	" or pg_catalog.lower(n.nspname::pg_catalog.text) operator(pg_catalog.=) pg_catalog.lower($1::pg_catalog.text)) limit 1";
 

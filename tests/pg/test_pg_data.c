@@ -451,7 +451,7 @@ Test(pg_data, a_commit_that_no_standby_confirmed_says_so)
 	cr_assert_eq(plan(a, &e), KD_CAS_DONE);
 	kt_pg_exec(&w.pg, "alter system set synchronous_standby_names = 'nobody'");
 	kt_pg_exec(&w.pg, "select pg_reload_conf()");
-	while (kt_pg_int(&w.pg, "select count(*) from pg_settings where name = 'synchronous_standby_names' and setting = 'nobody'") == 0)
+	while (kt_pg_int(&w.pg, "select count(*) from pg_settings where setting = 'nobody'") == 0)
 		kt_pause();
 	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
 	write_range(a, &e);
