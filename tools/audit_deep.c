@@ -182,8 +182,8 @@ static kd_code compare_counts(struct deep *deep, const struct audit_sums *ledger
 	if (deep->counted > tally.records)
 		find(deep, "I1", "from offset %lld on Kafka holds %lld records, the ledger counts %lld", (long long) tally.from,
 			(long long) deep->counted, (long long) tally.records);
-	snprintf(ret->note, sizeof ret->note, "rows do not carry their offset, so only counts were compared; columns "
-		"kafka_topic, kafka_partition and kafka_offset in the table make every record checkable");
+	snprintf(ret->note, sizeof ret->note, "rows do not carry their offset, so only counts were compared, of Kafka and "
+		"the ledger; columns kafka_topic, kafka_partition and kafka_offset in the table make every record checkable");
 	return KD_OK;
 }
 

@@ -62,14 +62,33 @@ static bool show_record(void *opaque, int64_t offset, int64_t timestamp_ms, cons
 	return true;
 }
 
+/* What retention has taken is not asked for; what is not there yet cannot be given up. */
+static kd_code clip_to_log(const struct range_arg *at, kd_kafka *kafka, kd_range *ret, kd_error *err)
+{
+	kd_offsets log = {.topic = at->topic, .partition = at->partition, .low = -1, .high = -1};
+	kd_code code = kd_kafka_offsets(kafka, &log, 1, KD_OFFSETS_LOW | KD_OFFSETS_HIGH, VERB_TIMEOUT_MS, err);
+
+	if (!code && (log.low < 0 || log.high < 0))
+		code = kd_error_set(err, KD_EBROKER, KD_RETRY, "the leader of %s/%d did not answer", at->topic,
+			(int) at->partition);
+	if (!code && at->range.until > log.high)
+		code = kd_error_set(err, KD_ECONFIG, KD_STOP, "%s/%d ends at %lld: there is nothing to give up yet", at->topic,
+			(int) at->partition, (long long) log.high);
+	*ret = (kd_range){at->range.from > log.low ? at->range.from : log.low, at->range.until};
+	return code;
+}
+
 static kd_code show_records(struct skip *skip, kd_error *err)
 {
 	kd_kafka *kafka = NULL;
+	kd_range range = skip->at.range;
 	kd_code code = kd_kafka_open_config(skip->file.config, log_out_logger(skip->log), VERB_TIMEOUT_MS, &kafka, err);
 
 	if (!code)
-		code = kd_kafka_scan(kafka, skip->at.topic, skip->at.partition, skip->at.range.from, skip->at.range.until,
-			show_record, skip, VERB_TIMEOUT_MS, err);
+		code = clip_to_log(&skip->at, kafka, &range, err);
+	if (!code && range.from < range.until)
+		code = kd_kafka_scan(kafka, skip->at.topic, skip->at.partition, range.from, range.until, show_record, skip,
+			VERB_TIMEOUT_MS, err);
 	if (kafka)
 		kd_kafka_close(kafka);
 	return code;

@@ -156,9 +156,7 @@ void log_out_close(struct log_out *log)
 	if (!log)
 		return;
 	log_out_status(log, "");
-	pthread_mutex_lock(&log->lock);
-	tell_left_out(log, INT64_MAX);
-	pthread_mutex_unlock(&log->lock);
+	log_out_flush(log);
 	kd_buf_done(&log->line);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
@@ -194,6 +192,13 @@ void log_out_status(struct log_out *log, const char *text)
 		fprintf(log->options.to, "\r\033[K%s", log->status);
 		fflush(log->options.to);
 	}
+	pthread_mutex_unlock(&log->lock);
+}
+
+void log_out_flush(struct log_out *log)
+{
+	pthread_mutex_lock(&log->lock);
+	tell_left_out(log, INT64_MAX);
 	pthread_mutex_unlock(&log->lock);
 }
 

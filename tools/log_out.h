@@ -48,4 +48,7 @@ void log_out_status(struct log_out *log, const char *text);
 /* Tells what was left out and is due; to be called every second or so. */
 void log_out_tick(struct log_out *log);
 
+/* Tells all that was left out: before a line that is to be the last. */
+void log_out_flush(struct log_out *log);
+
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PERIOD_MS = 10000 }; /* of verbs without --log-every */
+
 static kd_log_level level_of(const struct args *args, kd_log_level level)
 {
 	static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -23,7 +25,7 @@ struct log_out *tool_log_open(const struct args *args, kd_log_level level)
 		.to = stderr,
 		.json = args->log_format && strcmp(args->log_format, "json") == 0,
 		.level = level_of(args, level),
-		.period_ms = args->log_every_s * 1000,
+		.period_ms = args->log_format ? args->log_every_s * 1000 : PERIOD_MS,
 	};
 
 	options.status = !args->quiet && !options.json && isatty(STDERR_FILENO);

@@ -29,6 +29,43 @@ Test(run, ends_cleanly_within_5_seconds_on_sigterm_and_sigint)
 	}
 }
 
+/* A job whose broker is not there: it is in its first contact. */
+static kt_process *start_without_broker(kt_job *job)
+{
+	kt_process *process = kt_job_start(job, NULL, "-b", "127.0.0.1:1", NULL);
+
+	cr_assert(kt_process_says(process, "127.0.0.1:1", 20000), "%s", kt_process_stderr(process));
+	return process;
+}
+
+Test(run, ends_within_5_seconds_also_where_a_server_does_not_answer)
+{
+	kt_job job;
+	kt_process *process;
+
+	kt_job_open(&job, KT_SQLITE, 1);
+	process = start_without_broker(&job);
+	kt_process_signal(process, SIGTERM);
+	kt_job_must_end(process, 0, NULL, 5500);
+	kt_job_close(&job);
+}
+
+Test(run, a_second_signal_ends_it_at_once)
+{
+	kt_job job;
+	kt_process *process;
+
+	kt_job_open(&job, KT_SQLITE, 1);
+	process = start_without_broker(&job);
+	kt_process_signal(process, SIGTERM);
+	/* Two signals at once may become one. */
+	for (int i = 0; i < 10; i++)
+		kt_pause();
+	kt_process_signal(process, SIGTERM);
+	kt_job_must_end(process, 128 + SIGTERM, NULL, 1000);
+	kt_job_close(&job);
+}
+
 Test(run, the_older_instance_ends_with_exit_code_3)
 {
 	kt_job job;
