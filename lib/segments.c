@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "job_private.h"
+#include "kafka_error.h"
 
 #define ASK_MS 2000
 /* A new leader may show an older end or log start for a moment (KAFKA-7703): what lasts this long is meant. */
@@ -345,6 +346,17 @@ kd_code kd_job_look_at_logs(kd_job *job, kd_error *err)
 	return code;
 }
 
+/* A log that is gone for a moment, or shorter than before, may be another one by the time it is as long again. */
+static void note_end(kd_job *job, kd_part *part, const kd_offsets *row)
+{
+	int64_t end = row->native ? -1 : end_of(job, row);
+	bool odd = kd_kafka_is_unknown_topic(row->native) || (end >= 0 && end < part->end);
+	if (odd && part->lane)
+		kd_worker_doubt(part->lane);
+	if (end >= 0)
+		part->end = end;
+}
+
 kd_code kd_job_read_ends(kd_job *job, kd_error *err)
 {
 	kd_offsets *rows = calloc(job->n_parts ? job->n_parts : 1, sizeof *rows);
@@ -355,8 +367,7 @@ kd_code kd_job_read_ends(kd_job *job, kd_error *err)
 			.last_stable = -1, .high = -1};
 	kd_code code = kd_kafka_offsets(job->kafka, rows, job->n_parts, ends_wanted(job), ASK_MS, err);
 	for (size_t i = 0; code == KD_OK && i < job->n_parts; i++)
-		if (!rows[i].native && end_of(job, &rows[i]) >= 0)
-			job->parts[i].end = end_of(job, &rows[i]);
+		note_end(job, &job->parts[i], &rows[i]);
 	free(rows);
 	return code;
 }

@@ -307,6 +307,12 @@ static void tell_progress(kd_job *job)
 	pthread_mutex_unlock(&job->lock);
 }
 
+/* A log that ends before what was planned of it is another one, or will be longer again: either way not the end. */
+static bool is_reached(const kd_part *part)
+{
+	return part->committed_until >= part->goal && part->end >= part->planned_until;
+}
+
 static bool goals_reached(const kd_job *job)
 {
 	if (job->skip)
@@ -314,7 +320,7 @@ static bool goals_reached(const kd_job *job)
 	if (!job->options.until_latest || !job->goals_set)
 		return false;
 	for (size_t i = 0; i < job->n_parts; i++)
-		if (job->parts[i].committed_until < job->parts[i].goal)
+		if (!is_reached(&job->parts[i]))
 			return false;
 	return true;
 }

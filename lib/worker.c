@@ -73,6 +73,11 @@ kd_lane *kd_worker_add(kd_worker *w, const char *topic, int32_t partition, int64
 	return lane;
 }
 
+void kd_worker_doubt(kd_lane *lane)
+{
+	atomic_store(&lane->doubted, true);
+}
+
 void kd_worker_submit(kd_worker *w, kd_lane *lane, kd_task *take_task)
 {
 	take_task->lane = lane;
@@ -166,26 +171,30 @@ static void free_lanes(kd_worker *w)
 }
 
 /* The lander may finish what it is committing; a sink that does not answer is not waited for. */
-static void join_lander(kd_worker *w)
+static void interrupt_threads(kd_worker *w)
 {
+	const kd_sink_ops *ops = w->conf.ops;
 	int64_t end_ms = kd_clock_mono_ms() + GRACE_MS;
 	pthread_mutex_lock(&w->lock);
-	for (int64_t left = GRACE_MS; left > 0 && !w->lander_ended; left = end_ms - kd_clock_mono_ms())
+	for (int64_t left = GRACE_MS; left > 0 && !(w->lander_ended && w->reader_ended); left = end_ms - kd_clock_mono_ms())
 		kd_worker_wait_locked(w, &w->reader_wakes, left);
-	if (!w->lander_ended && w->ledger.session && w->conf.ops->interrupt)
-		w->conf.ops->interrupt(w->ledger.session);
+	if (!w->lander_ended && w->ledger.session && ops->interrupt)
+		ops->interrupt(w->ledger.session);
+	if (!w->reader_ended && ops->encoder_interrupt)
+		ops->encoder_interrupt(w->encoder);
 	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->lander_thread, NULL);
 }
 
 void kd_worker_free(kd_worker *w)
 {
 	if (!w)
 		return;
+	if (w->reader_started && w->lander_started)
+		interrupt_threads(w);
 	if (w->reader_started)
 		pthread_join(w->reader_thread, NULL);
 	if (w->lander_started)
-		join_lander(w);
+		pthread_join(w->lander_thread, NULL);
 	if (w->encoder)
 		w->conf.ops->encoder_close(w->encoder);
 	kd_reader_close(w->reader);

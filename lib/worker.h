@@ -52,6 +52,10 @@ kd_code kd_worker_start(const kd_worker_conf *conf, kd_worker **ret_worker, kd_e
 kd_lane *kd_worker_add(kd_worker *worker, const char *topic, int32_t partition, int64_t position,
 	const kd_witness *witness);
 
+/* Something speaks for another log behind the partition's name: the last record noted must show itself before the next
+ * one is delivered.  Any thread. */
+void kd_worker_doubt(kd_lane *lane);
+
 /* Takes the task; tasks of a lane are submitted in the order of the log. */
 void kd_worker_submit(kd_worker *worker, kd_lane *lane, kd_task *take_task);
 

@@ -21,6 +21,7 @@ struct kd_lane {
 	kd_witness witness; /* to be seen in the log before anything else; offset -1: nothing to see */
 	bool looking;       /* for the witness */
 	kd_witness seen;    /* the next witness, should the log come into doubt: of a record delivered since */
+	atomic_bool doubted; /* set by the driver: look for the witness */
 	/* both threads */
 	kd_task *head, *tail; /* tasks in the order of the log, the one that lands next first; under the lock */
 };
@@ -49,7 +50,7 @@ struct kd_worker {
 	size_t used_bytes;
 	kd_worker_counters counters;
 	bool failed;
-	bool lander_ended;
+	bool reader_ended, lander_ended;
 
 	atomic_bool stop;
 };

@@ -392,6 +392,8 @@ static kd_code take_turn(kd_worker *w, const struct turn *turn, bool *ret_progre
 	if (lane->slot < 0)
 		code = kd_reader_add(w->reader, lane->topic, lane->partition,
 			lane->witness.offset >= 0 ? lane->witness.offset : lane->position, &lane->slot, err);
+	if (turn->task && atomic_exchange(&lane->doubted, false))
+		doubt_log(turn->task);
 	if (code == KD_OK && turn->task && lane->witness.offset >= 0)
 		code = look_for_witness(w, lane, ret_progressed, err);
 	else if (code == KD_OK && turn->task)
@@ -436,5 +438,9 @@ void *kd_worker_read(void *worker)
 	if (code != KD_OK)
 		kd_worker_fail(w, id, &err);
 	free(turns.items);
+	pthread_mutex_lock(&w->lock);
+	w->reader_ended = true;
+	pthread_cond_broadcast(&w->reader_wakes);
+	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }

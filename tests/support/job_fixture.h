@@ -44,7 +44,7 @@ kt_process *kt_job_run(kt_job *job, const char *set, int timeout_ms);
  * it. */
 void kt_job_must_end(kt_process *process, int code, const char *says, int timeout_ms);
 
-/* Waits until the SQL gives a number of at least `least`. */
+/* Waits until the SQL gives a number of at least `least`; before the first start has made its tables it gives 0. */
 void kt_job_await(kt_job *job, int64_t least, int timeout_ms, const char *sql);
 
 /* Produces text records 0 .. n - 1 to one partition: key "k<i>", value "<i>". */

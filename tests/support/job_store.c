@@ -134,6 +134,14 @@ int64_t kt_store_int(kt_store *store, const char *format, ...)
 	return number;
 }
 
+bool kt_store_is_made(kt_store *store)
+{
+	if (store->kind == KT_POSTGRES)
+		return kt_store_int(store,
+			"select count(*) from pg_tables where tablename in ('t', 'instance') and schemaname <> 'pg_catalog'") == 2;
+	return kt_store_int(store, "select count(*) from sqlite_schema where name in ('t', 'kdirect_instance')") == 2;
+}
+
 /* ---- rows ---- */
 
 static void add_row(kt_oracle *rows, kt_oracle_row row)

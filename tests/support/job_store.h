@@ -12,6 +12,7 @@
 #define KT_JOB_STORE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "oracle.h"
@@ -36,6 +37,9 @@ void kt_store_exec(kt_store *store, const char *format, ...) KD_PRINTF(2, 3);
 /* The first column of the first row: 0 or "" for NULL and for no row.  The caller frees the text. */
 int64_t kt_store_int(kt_store *store, const char *format, ...) KD_PRINTF(2, 3);
 char *kt_store_text(kt_store *store, const char *format, ...) KD_PRINTF(2, 3);
+
+/* Has a job made its ledger, and its table t? */
+bool kt_store_is_made(kt_store *store);
 
 /* What a table of the raw layout holds of a topic, by partition and offset. */
 kt_oracle kt_store_rows(kt_store *store, const char *table, const char *topic);
