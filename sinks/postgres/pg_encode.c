@@ -43,6 +43,12 @@ kd_code pg_encoder_open(const struct pg_encoder_conf *conf, struct pg_encoder **
 	return code;
 }
 
+void pg_encoder_interrupt(struct pg_encoder *encoder)
+{
+	if (encoder->judge)
+		pg_judge_interrupt(encoder->judge);
+}
+
 void pg_encoder_close(struct pg_encoder *encoder)
 {
 	if (!encoder)

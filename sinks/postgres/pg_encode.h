@@ -80,6 +80,8 @@ struct pg_encoder;
 kd_code pg_encoder_open(const struct pg_encoder_conf *conf, struct pg_encoder **ret_encoder, kd_error *err) KD_CHECK;
 /* Accepts NULL. */
 void pg_encoder_close(struct pg_encoder *encoder);
+/* Any thread: what waits for the server, and everything later that needs it, fails soon with RETRY. */
+void pg_encoder_interrupt(struct pg_encoder *encoder);
 
 /* As kd_sink_ops.encode and .flush say.  An encode that goes back in offset, or to another batch partition with rows
  * still held back, means that the range was given up: what was held back of it is forgotten. */

@@ -74,6 +74,11 @@ struct pg_judge *pg_judge_open(const struct pg_columns *columns, pg_judge_connec
 	return NULL;
 }
 
+void pg_judge_interrupt(struct pg_judge *judge)
+{
+	atomic_store(&judge->helper.interrupted, true);
+}
+
 void pg_judge_close(struct pg_judge *judge)
 {
 	if (!judge)

@@ -30,6 +30,8 @@ typedef kd_code pg_judge_connect(void *opaque, PGconn **ret_conn, kd_error *err)
 struct pg_judge *pg_judge_open(const struct pg_columns *columns, pg_judge_connect *connect, void *opaque);
 /* Accepts NULL. */
 void pg_judge_close(struct pg_judge *judge);
+/* Any thread: a question that waits, and every later one, fails soon with RETRY. */
+void pg_judge_interrupt(struct pg_judge *judge);
 
 /* Converts documents as json_populate_record does: a row for each, in order, a field for each column of source
  * PG_FROM_FIELD, in their order in the table.  KD_ERECORD, STOP where one is refused: err->offset names the first such

@@ -11,6 +11,7 @@
 
 #include "pg_error.h"
 
+#define INTERRUPT_MS 200 // how soon an interrupt is noticed
 #define ANSWER_MS 45000 // longer than the server's own limits below
 
 #define SETTINGS \
@@ -34,8 +35,9 @@ static int64_t now_ms(void)
 }
 
 // Sends and reads what there is until a result is complete.
-static bool wait_result(PGconn *conn, int64_t deadline_ms)
+static bool wait_result(const struct pg_helper *helper, int64_t deadline_ms)
 {
+	PGconn *conn = helper->conn;
 	for (;;) {
 		int unsent = PQflush(conn);
 		if (unsent < 0)
@@ -44,8 +46,10 @@ static bool wait_result(PGconn *conn, int64_t deadline_ms)
 			return true;
 		int64_t left = deadline_ms - now_ms();
 		struct pollfd socket = {PQsocket(conn), (short) (unsent ? POLLIN | POLLOUT : POLLIN), 0};
-		int ready = left > 0 ? poll(&socket, 1, (int) left) : 0;
-		if (ready == 0 || (ready < 0 && errno != EINTR))
+		if (left <= 0 || atomic_load(&helper->interrupted))
+			return false;
+		int ready = poll(&socket, 1, left < INTERRUPT_MS ? (int) left : INTERRUPT_MS);
+		if (ready < 0 && errno != EINTR)
 			return false;
 		if (ready > 0 && socket.revents & ~POLLOUT && !PQconsumeInput(conn))
 			return false;
@@ -58,16 +62,16 @@ static bool succeeded(const PGresult *result)
 }
 
 // The last result of what was sent, or the first that is an error; NULL: the connection is lost.
-static PGresult *take_result(PGconn *conn)
+static PGresult *take_result(const struct pg_helper *helper)
 {
 	PGresult *kept = NULL;
 	int64_t deadline_ms = now_ms() + ANSWER_MS;
 	for (;;) {
-		if (!wait_result(conn, deadline_ms)) {
+		if (!wait_result(helper, deadline_ms)) {
 			PQclear(kept);
 			return NULL;
 		}
-		PGresult *result = PQgetResult(conn);
+		PGresult *result = PQgetResult(helper->conn);
 		if (!result)
 			return kept;
 		if (kept && !succeeded(kept)) {
@@ -79,19 +83,19 @@ static PGresult *take_result(PGconn *conn)
 	}
 }
 
-static PGresult *command(PGconn *conn, const char *sql)
+static PGresult *command(const struct pg_helper *helper, const char *sql)
 {
-	return PQsendQuery(conn, sql) ? take_result(conn) : NULL;
+	return PQsendQuery(helper->conn, sql) ? take_result(helper) : NULL;
 }
 
-static PGresult *query(PGconn *conn, const struct pg_question *question)
+static PGresult *query(const struct pg_helper *helper, const struct pg_question *question)
 {
 	const char *const values[] = {question->parameter};
 	const int lengths[] = {(int) question->size}, formats[] = {1};
 	int n = question->type ? 1 : 0;
-	if (!PQsendQueryParams(conn, question->sql, n, &question->type, values, lengths, formats, 1))
+	if (!PQsendQueryParams(helper->conn, question->sql, n, &question->type, values, lengths, formats, 1))
 		return NULL;
-	return take_result(conn);
+	return take_result(helper);
 }
 
 // The server's own words; where they are about a value, without a frame around them.
@@ -110,15 +114,17 @@ static kd_code failure(const PGconn *conn, const PGresult *result, const char *d
 		detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
 }
 
-static kd_code ask_once(PGconn *conn, const struct pg_question *question, PGresult **ret_rows, kd_error *err)
+static kd_code ask_once(const struct pg_helper *helper, const struct pg_question *question, PGresult **ret_rows,
+	kd_error *err)
 {
-	PGresult *begun = command(conn, question->writes ? begin_write : begin_read), *rows = NULL;
+	PGconn *conn = helper->conn;
+	PGresult *begun = command(helper, question->writes ? begin_write : begin_read), *rows = NULL;
 	kd_code code = succeeded(begun) ? KD_OK : failure(conn, begun, question->doing, err);
 	if (!code) {
-		rows = query(conn, question);
+		rows = query(helper, question);
 		code = succeeded(rows) ? KD_OK : failure(conn, rows, question->doing, err);
 	}
-	PGresult *ended = PQstatus(conn) == CONNECTION_BAD ? NULL : command(conn, "commit");
+	PGresult *ended = PQstatus(conn) == CONNECTION_BAD ? NULL : command(helper, "commit");
 	if (!code && !succeeded(ended))
 		code = failure(conn, ended, question->doing, err);
 	PQclear(ended);
@@ -149,11 +155,11 @@ kd_code pg_helper_ask(struct pg_helper *helper, const struct pg_question *questi
 		bool fresh = !helper->conn;
 		kd_code code = fresh ? open_conn(helper, err) : KD_OK;
 		if (!code)
-			code = ask_once(helper->conn, question, ret_rows, err);
+			code = ask_once(helper, question, ret_rows, err);
 		bool ready = helper->conn && PQtransactionStatus(helper->conn) == PQTRANS_IDLE;
 		if (!ready)
 			pg_helper_close(helper);
-		if (!code || ready || fresh || again)
+		if (!code || ready || fresh || again || atomic_load(&helper->interrupted))
 			return code;
 		kd_error_clear(err); // a connection that was idle may have died long ago: that is no news
 	}

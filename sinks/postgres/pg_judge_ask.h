@@ -5,6 +5,7 @@
 #define PG_JUDGE_ASK_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,6 +15,7 @@ struct pg_helper {
 	kd_code (*connect)(void *opaque, PGconn **ret_conn, kd_error *err);
 	void *opaque;
 	PGconn *conn; /* NULL: not open */
+	atomic_bool interrupted; /* set by any thread: every question fails soon */
 };
 
 struct pg_question {

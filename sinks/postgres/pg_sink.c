@@ -273,6 +273,11 @@ static void pg_encoder_end(void *encoder)
 	pg_encoder_close(encoder);
 }
 
+static void pg_encoder_stop(void *encoder)
+{
+	pg_encoder_interrupt(encoder);
+}
+
 static kd_code pg_encode_record(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 	uint32_t *ret_rows, kd_error *err)
 {
@@ -313,6 +318,7 @@ const kd_sink_ops kd_postgres_sink = {
 	.abort = pg_data_abort,
 	.encoder_open = pg_encoder_new,
 	.encoder_close = pg_encoder_end,
+	.encoder_interrupt = pg_encoder_stop,
 	.encode = pg_encode_record,
 	.flush = pg_encode_flush,
 	.snapshot_begin = pg_snapshot_begin,

@@ -239,6 +239,7 @@ typedef struct kd_sink_ops {
 	kd_code (*take_over)(void *session, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err);
 
 	/* Adds segments, in the order given, under the job's lock and my epoch, all or none.  KD_CAS_MISS: not mine.
+	 * Repeated after a lost answer it returns what is already there.
 	 * With new_segment: withdraws the old segment's uncommitted plans, records [committed_until, planned_until) of it
 	 * as a gap, closes it, opens the next.  ret_segments: n images, the caller frees each topic. */
 	kd_code (*add_partitions)(void *session, const kd_owner *me, const char *job, const kd_new_partition *partitions,
@@ -288,6 +289,8 @@ typedef struct kd_sink_ops {
 
 	kd_code (*encoder_open)(void *sink, void **ret_encoder, kd_error *err);
 	void (*encoder_close)(void *encoder);
+	/* As interrupt, for an encoder that asks a server.  NULL: it never blocks. */
+	void (*encoder_interrupt)(void *encoder);
 	/* Adds one record's rows.  *ret_rows: how many (0: dropped by the job's rule).  The encoder may hold rows back until
 	 * flush; then out has them in the order of the calls.  KD_ERECORD, STOP where it cannot be delivered: err->offset,
 	 * and the message names the column and the reason.  Calls for one batch partition never interleave with another's
