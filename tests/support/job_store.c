@@ -2,6 +2,7 @@
 /* A job's database by plain SQL: see job_store.h. */
 #include "job_store.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,8 +48,9 @@ static KD_PRINTF(2, 0) char *make_sql(const kt_store *store, const char *format,
 
 	kt_check(vasprintf(&text, format, args) >= 0, "no memory");
 	for (const char *at = text; *at; at++) {
-		bool done = *at == '@' ? kd_buf_printf(&sql, store->kind == KT_POSTGRES ? "kdirect." : "kdirect_")
-					: kd_buf_append(&sql, at, 1);
+		bool of_ledger = *at == '@' && isalpha((unsigned char) at[1]);
+		bool done = of_ledger ? kd_buf_append(&sql, store->kind == KT_POSTGRES ? "kdirect." : "kdirect_", 8)
+				      : kd_buf_append(&sql, at, 1);
 		kt_check(done, "no memory");
 	}
 	kt_check(kd_buf_append(&sql, "", 1), "no memory");
