@@ -88,6 +88,7 @@ bool kd_job_try_again(kd_job *job, int64_t timeout_ms, kd_error *err)
 	kd_log(&job->options.log, KD_LOG_WARN, 0, "%s; trying again in %" PRId64 " ms", err->message, wait_ms);
 	pthread_mutex_lock(&job->lock);
 	job->progress.retries++;
+	job->gone.retries++;
 	pthread_mutex_unlock(&job->lock);
 	kd_error_clear(err);
 	for (int64_t end_ms = kd_clock_mono_ms() + wait_ms; wait_ms > 0 && !atomic_load(&job->stop);

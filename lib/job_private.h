@@ -87,7 +87,7 @@ struct kd_job {
 	int64_t next_tick_ms, next_look_ms, next_verify_ms, next_prune_ms, next_mirror_ms; /* monotonic */
 	int64_t last_batch_done_ms;
 	int restarts;      /* take-overs in a row without a commit between */
-	kd_worker_counters gone; /* sums of workers that ended */
+	kd_worker_counters gone; /* sums of workers that ended, and the driver's own retries */
 	struct {           /* a partition behind whose name a worker found another log; topic NULL: none */
 		const char *topic;
 		int32_t partition;

@@ -294,6 +294,7 @@ static void tell_progress(kd_job *job)
 		kd_worker_counters counters;
 		kd_worker_counters_get(job->workers[i], &counters);
 		sum.bytes += counters.bytes;
+		sum.retries += counters.retries;
 		sum.resolves += counters.resolves;
 	}
 	pthread_mutex_lock(&job->lock);
@@ -301,6 +302,7 @@ static void tell_progress(kd_job *job)
 	job->progress.blocked = blocked;
 	job->progress.target = job->options.until_latest && ends_known ? target : -1;
 	job->progress.bytes = sum.bytes;
+	job->progress.retries = sum.retries;
 	job->progress.resolves = sum.resolves;
 	job->progress.partitions = (int32_t) job->n_parts;
 	tell_rate(job);

@@ -39,7 +39,11 @@ static void *run(void *opaque)
 
 kt_embedded *kt_embedded_start(const char *text, const kd_job_options *options)
 {
-	const kd_sink_ops *sink = sink_of(text);
+	return kt_embedded_start_with(text, sink_of(text), options);
+}
+
+kt_embedded *kt_embedded_start_with(const char *text, const kd_sink_ops *sink, const kd_job_options *options)
+{
 	kt_embedded *job = calloc(1, sizeof(*job));
 
 	kt_check(job, "no memory");

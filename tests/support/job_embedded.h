@@ -24,6 +24,8 @@ typedef struct kt_embedded {
 
 /* text: the job file.  A configuration that is refused fails the test. */
 kt_embedded *kt_embedded_start(const char *text, const kd_job_options *options);
+/* The same with a sink of the test's own: a registered one, say, with faults put around its functions. */
+kt_embedded *kt_embedded_start_with(const char *text, const kd_sink_ops *sink, const kd_job_options *options);
 /* Waits for its end; fails the test after timeout_ms. */
 kd_code kt_embedded_join(kt_embedded *job, int timeout_ms);
 kd_progress kt_embedded_progress(kt_embedded *job);
