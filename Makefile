@@ -1,5 +1,5 @@
 # kdirect: one Makefile for the whole tree, run from the top.  "make help" lists the targets.
-# Yours to set: CC CXX CFLAGS CXXFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR.
+# Yours to set: CC CXX (for the headers' test) CFLAGS CPPFLAGS LDFLAGS PREFIX DESTDIR.
 # Options: SAN=address|undefined|address,undefined|thread, FAULTS=1 (named fault points), WERROR=1, V=1.
 # Every combination builds in a folder of its own under build/, so that switching back costs nothing.
 
@@ -10,7 +10,6 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCDIR     ?= $(PREFIX)/include
 CFLAGS     ?= -O2 -g
-CXXFLAGS   ?= -O2 -g
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
 ifeq ($(origin CC),default)
@@ -31,7 +30,7 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 BARE_GOALS := demo test deps help clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 LIB_PKGS   := rdkafka jansson
-SINK_PKGS  := libpq sqlite3 simdjson
+SINK_PKGS  := libpq sqlite3
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIB_PKGS) $(SINK_PKGS) && echo yes),yes)
 $(error $(LIB_PKGS) or $(SINK_PKGS) not found by $(PKG_CONFIG); "make deps" installs them)
 endif
@@ -49,12 +48,11 @@ KD_WARN    := -Wall -Wextra -Wshadow -Wformat=2 $(if $(WERROR),-Werror)
 KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
               -fno-omit-frame-pointer)
 KD_C       := -std=gnu11 $(KD_WARN) -Wstrict-prototypes -Wmissing-prototypes $(KD_GEN)
-KD_CXX     := -std=c++17 $(KD_WARN) $(KD_GEN)
 KD_LD      := -pthread $(if $(SAN),-fsanitize=$(SAN))
 
 # What is built: a new source file in the right folder is all it takes.
 LIB_SRC    := $(wildcard lib/*.c)
-SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c sinks/*/*.cc)
+SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c)
 TOOL_SRC   := $(wildcard tools/*.c)
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
@@ -92,15 +90,11 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS) -MMD -MP -c $< -o $@
-$(BUILD)/%.o: %.cc $(BUILD)/.flags
-	$(call say,CXX,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CXX) $(KD_CPP) $(CPPFLAGS) $(KD_CXX) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
 # Rebuild everything when a compiler or a flag changes, and only then.
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CXX) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS) $(KD_CXX) $(CXXFLAGS)' >$@.new; \
+	@echo '$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS)' >$@.new; \
 	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # Link again when a source comes or goes: a wildcard alone does not notice a removal.
@@ -126,9 +120,8 @@ $(SINK_SO): SO_FLAGS = -Wl,--version-script=$(BUILD)/exports.map
 $(SINK_SO): SO_LIBS = $(LIB_SO) $(SINK_LIBS)
 $(LIB_SO) $(SINK_SO):
 	$(call say,LD,$@)
-	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
 
-# The C++ driver links, because a sink may hold C++; its runtime is wanted only then.
 $(TOOL): $(call obj,$(TOOL_SRC)) $(SINK_A) $(LIB_A)
 $(TOOL) $(CONNS): EXTRA = $(MALLOC)
 $(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(SINK_A) $(LIB_A)
@@ -141,7 +134,7 @@ $(foreach s,$(SUITES),$(if $(call suite,$(s)),$(eval $(call shared,$(s)))))
 $(TOOL) $(CONNS) $(TESTS) $(PLAINS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) $(KD_LD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(SINK_LIBS) $(LIB_LIBS) $(EXTRA)
+	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(SINK_LIBS) $(LIB_LIBS) $(EXTRA)
 
 ##@ See it
 demo: ## install what is missing, build, and watch exactly-once survive kill -9
@@ -209,7 +202,7 @@ $(BUILD)/kdsinks.pc: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: kdsinks' 'Description: the sinks of kdirect: PostgreSQL, SQLite, null' \
 	  'Version: $(VERSION)' 'Requires: kdirect' 'Requires.private: $(SINK_PKGS)' 'Cflags: -I$(INCDIR)' \
-	  'Libs: -L$(LIBDIR) -lkdsinks' 'Libs.private: -lstdc++' >$@
+	  'Libs: -L$(LIBDIR) -lkdsinks' >$@
 clean: ## remove build/
 	rm -rf build
 

@@ -30,7 +30,7 @@ step() {
 }
 
 step build '' "${make[@]}" -j"$(nproc)" WERROR=1 tests
-step 'build with clang' '' "${make[@]}" -j"$(nproc)" WERROR=1 CC=clang CFLAGS=-O0 CXXFLAGS=-O0 tests
+step 'build with clang' '' "${make[@]}" -j"$(nproc)" WERROR=1 CC=clang CFLAGS=-O0 tests
 step 'build with fault points' '' "${make[@]}" -j"$(nproc)" WERROR=1 FAULTS=1 build-crash
 for suite in "${suites[@]}"; do
 	results=build/plain/results
