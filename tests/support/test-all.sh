@@ -7,6 +7,7 @@ make=(make --no-print-directory)
 suites=(unit mock conformance pg kafka cli crash)
 sanitized=(unit mock pg)
 sanitizer=address,undefined
+sanitized_make=("${make[@]}" WERROR=1 SAN=$sanitizer CFLAGS='-O1 -g' CXXFLAGS='-O1 -g')
 passed=0
 failed=0
 began=$SECONDS
@@ -39,10 +40,10 @@ for suite in "${suites[@]}"; do
 done
 step race build/thread/results/race "${make[@]}" WERROR=1 check-race
 step tree '' "${make[@]}" WERROR=1 check-tree
-step "build with $sanitizer" '' "${make[@]}" -j"$(nproc)" WERROR=1 SAN=$sanitizer "${sanitized[@]/#/build-}"
+step "build with $sanitizer" '' "${sanitized_make[@]}" -j"$(nproc)" "${sanitized[@]/#/build-}"
 for suite in "${sanitized[@]}"; do
 	step "$suite with $sanitizer" "build/${sanitizer/,/+}/results/$suite" \
-		"${make[@]}" WERROR=1 SAN=$sanitizer "check-$suite"
+		"${sanitized_make[@]}" "check-$suite"
 done
 
 echo
