@@ -23,7 +23,7 @@
 #include "tool_log.h"
 #include "verbs.h"
 
-enum { STATUS_MS = 250, STOP_MS = 4500 };
+enum { STATUS_MS = 250, STOP_MS = 4500 /* within the 5 s that are promised */ };
 
 struct run {
 	const struct args *args;
@@ -144,8 +144,8 @@ static void cut_short(struct run *run, int64_t at_ms)
 	if (at_ms - run->stop_ms < STOP_MS)
 		return;
 	log_out_status(run->log, "");
-	log_out_line(run->log, KD_LOG_WARN, 0, "a server does not answer: ended without waiting for it; nothing is lost", NULL,
-		0);
+	log_out_line(run->log, KD_LOG_WARN, 0, "a server does not answer: ended without waiting for it; nothing is lost",
+		NULL, 0);
 	_exit(0);
 }
 
