@@ -147,13 +147,20 @@ kd_code sqlite_flush(void *encoder, const kd_batch_partition *batch, kd_buf *out
 	return KD_OK;
 }
 
+/* From 3.42 on SQLite's readers take JSON5 as well, where a NaN becomes NULL without a word; json_valid does not. */
+static const char *json_each_sql(void)
+{
+	return sqlite3_libversion_number() < 3042000 ? "select key, value from json_each(?1)"
+						     : "select key, value from json_each(iif(json_valid(?1), ?1, '{'))";
+}
+
 static int open_judge(sqlite_encoder *encoder)
 {
 	int rc = sqlite3_open_v2(":memory:", &encoder->json, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(encoder->json, "select json_valid(?1)", -1, &encoder->json_valid, NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(encoder->json, "select key, value from json_each(?1)", -1, &encoder->json_each, NULL);
+		rc = sqlite3_prepare_v2(encoder->json, json_each_sql(), -1, &encoder->json_each, NULL);
 	return rc;
 }
 
