@@ -453,6 +453,10 @@ Test(pg_data, a_commit_that_no_standby_confirmed_says_so)
 	kt_pg_exec(&w.pg, "select pg_reload_conf()");
 	while (kt_pg_int(&w.pg, "select count(*) from pg_settings where setting = 'nobody'") == 0)
 		kt_pause();
+	/* Commits wait from when the checkpointer has read the setting, too, which it does before its next checkpoint; the
+	 * first of the two may have begun before it was told. */
+	kt_pg_exec(&w.pg, "checkpoint");
+	kt_pg_exec(&w.pg, "checkpoint");
 	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
 	write_range(a, &e);
 	pthread_t thread;
