@@ -298,6 +298,7 @@ void kd_client_serve(kd_client *client)
 	rd_kafka_message_t *message;
 	while ((message = rd_kafka_consumer_poll(client->rk, 0))) {
 		// Records come through queues of their own; what comes here is an error or an event of the group.
+		client->group_refused |= message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
 		kd_log(&client->log, KD_LOG_DEBUG, 0, "kafka: %s", rd_kafka_message_errstr(message));
 		rd_kafka_message_destroy(message);
 	}

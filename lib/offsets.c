@@ -13,6 +13,8 @@
 #include "kafka_private.h"
 #include "offsets_query.h"
 
+enum { COMMITTED_FIRST_MS = 2000 };
+
 static void set_for_questions(kd_properties *properties)
 {
 	kd_properties_unset(properties, "group.id");
@@ -194,19 +196,37 @@ kd_code kd_kafka_offsets_at(kd_kafka *kafka, kd_offsets *rows, size_t n, int64_t
 	return code == KD_OK ? fill_ends(kafka, rows, n, deadline_ms, err) : code;
 }
 
+// Without a right on the group librdkafka finds no coordinator and waits for one to the end of the time, while the
+// reason comes as an event: so it is asked in pieces.
+static rd_kafka_resp_err_t ask_committed(kd_client *client, rd_kafka_topic_partition_list_t *list, int timeout_ms)
+{
+	const int64_t deadline_ms = kd_clock_mono_ms() + timeout_ms;
+	rd_kafka_resp_err_t native;
+	int64_t left_ms = timeout_ms;
+	int piece_ms = COMMITTED_FIRST_MS;
+	do {
+		native = rd_kafka_committed(client->rk, list, left_ms < piece_ms ? (int) left_ms : piece_ms);
+		kd_client_serve(client);
+		if (native == RD_KAFKA_RESP_ERR__TIMED_OUT && client->group_refused)
+			return RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+		left_ms = deadline_ms - kd_clock_mono_ms();
+		piece_ms *= 2;
+	} while (native == RD_KAFKA_RESP_ERR__TIMED_OUT && left_ms > 0);
+	return native;
+}
+
 static kd_code read_committed_offsets(kd_client *client, const char *group, kd_offsets *rows, size_t n, int timeout_ms,
 	kd_error *err)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int) n);
 	for (size_t i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, rows[i].topic, rows[i].partition);
-	const rd_kafka_resp_err_t native = rd_kafka_committed(client->rk, list, timeout_ms);
+	const rd_kafka_resp_err_t native = ask_committed(client, list, timeout_ms);
 	for (size_t i = 0; i < n; i++) {
 		rows[i].native = list->elems[i].err;
 		rows[i].group = !native && !list->elems[i].err && list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
 	}
 	rd_kafka_topic_partition_list_destroy(list);
-	kd_client_serve(client);
 	return native ? kd_kafka_error(native, err, "could not read the offsets of group \"%s\": %s", group,
 		rd_kafka_err2str(native)) : KD_OK;
 }
