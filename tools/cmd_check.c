@@ -125,8 +125,30 @@ static void tell_topic(struct check *check, const kd_offsets *rows, size_t n)
 			count_text(records, count));
 }
 
+static bool enough(void *opaque, int64_t offset, int64_t timestamp_ms, const void *key, size_t key_size,
+	const void *value, size_t value_size)
+{
+	(void) opaque, (void) offset, (void) timestamp_ms, (void) key, (void) key_size, (void) value, (void) value_size;
+	return false;
+}
+
+/* Whoever may describe a topic is told its offsets; only reading shows who may not read.  An empty topic shows nothing. */
+static void try_to_read(struct check *check, kd_kafka *kafka, const kd_offsets *rows, size_t n)
+{
+	kd_error err = {0};
+	size_t i = 0;
+
+	while (i < n && (rows[i].low < 0 || rows[i].low >= rows[i].last_stable))
+		i++;
+	if (i < n && kd_kafka_scan(kafka, rows[i].topic, rows[i].partition, rows[i].low, rows[i].low + 1, enough, NULL,
+			VERB_TIMEOUT_MS, &err))
+		put_error(check, rows[i].topic, &err);
+}
+
 static void check_topic(struct check *check, kd_kafka *kafka, const kd_topic *topic)
 {
+	const int what = KD_OFFSETS_LOW | KD_OFFSETS_LAST_STABLE | KD_OFFSETS_HIGH;
+
 	kd_offsets *rows = calloc((size_t) topic->partitions, sizeof *rows);
 	kd_error err = {0};
 
@@ -137,13 +159,13 @@ static void check_topic(struct check *check, kd_kafka *kafka, const kd_topic *to
 	}
 	for (int32_t i = 0; i < topic->partitions; i++)
 		rows[i] = (kd_offsets){.topic = topic->name, .partition = i, .low = -1, .last_stable = -1, .high = -1};
-	if (kd_kafka_offsets(
-			kafka, rows, (size_t) topic->partitions, KD_OFFSETS_LOW | KD_OFFSETS_HIGH, VERB_TIMEOUT_MS, &err))
+	if (kd_kafka_offsets(kafka, rows, (size_t) topic->partitions, what, VERB_TIMEOUT_MS, &err))
 		put_error(check, topic->name, &err);
 	else {
 		tell_topic(check, rows, (size_t) topic->partitions);
 		for (int32_t i = 0; i < topic->partitions; i++)
 			judge_start(check, &rows[i]);
+		try_to_read(check, kafka, rows, (size_t) topic->partitions);
 	}
 	free(rows);
 }
