@@ -3,7 +3,9 @@
 # kafka.sh: a throw-away Apache Kafka cluster in DIR, KRaft mode, node 1 being the controller as well.
 #
 #   kafka.sh fetch                     gets the jars into the cache, if they are not there
-#   kafka.sh start DIR [NODES]         formats and starts it, waits until it serves, prints the bootstrap servers
+#   kafka.sh start DIR [NODES] [FILE]  formats and starts it, waits until it serves, prints the bootstrap servers;
+#                                      FILE: more server properties, where @NAME@ is a free port of each node's own,
+#                                      kept in DIR/nodeN/NAME (@port@ and @controller@ are those it has anyway)
 #   kafka.sh url DIR                   prints the bootstrap servers again
 #   kafka.sh stop|kill DIR [NODE]      SIGTERM and wait, or SIGKILL; all nodes without NODE; data stay
 #   kafka.sh resume DIR [NODE]         starts what was stopped, on the same ports
@@ -93,6 +95,18 @@ properties() {
 	END
 }
 
+# The lines of FILE, which win over those before them.
+more_properties() {
+	local n=$1 text name
+	text=$(cat "$2")
+	while [[ $text =~ @([a-z]+)@ ]]; do
+		name=${BASH_REMATCH[1]}
+		[ -e "$dir/node$n/$name" ] || free_port >"$dir/node$n/$name"
+		text=${text//@$name@/$(port "$n" "$name")}
+	done
+	echo "$text"
+}
+
 launch() {
 	local n=$1 node=$dir/node$1
 	: >"$node/log"
@@ -116,7 +130,7 @@ await() {
 }
 
 start() {
-	local count=$1 id formats=()
+	local count=$1 more=$2 id formats=()
 	fetch
 	id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)
 	mkdir -p "$dir"
@@ -127,6 +141,7 @@ start() {
 	done
 	for n in $(seq "$count"); do
 		properties "$n" "$count" >"$dir/node$n/server.properties"
+		[ -z "$more" ] || more_properties "$n" "$more" >>"$dir/node$n/server.properties"
 		java_run kafka.tools.StorageTool format -t "$id" -c "$dir/node$n/server.properties" >"$dir/node$n/format.log" 2>&1 &
 		formats+=($!)
 	done
@@ -166,7 +181,14 @@ dir=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 shift 2
 [ "$verb" = start ] || [ "$verb" = remove ] || [ -d "$dir" ] || die "no cluster was started in $dir"
 case "$verb" in
-start) start "${1:-1}" ;;
+start)
+	count=1
+	if [[ ${1:-} =~ ^[0-9]+$ ]]; then
+		count=$1
+		shift
+	fi
+	start "$count" "${1:-}"
+	;;
 url) url ;;
 stop) end TERM ${1:-$(nodes)} ;;
 kill) end KILL ${1:-$(nodes)} ;;

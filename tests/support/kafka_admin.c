@@ -231,3 +231,34 @@ void kt_records_delete(kt_admin *admin, const char *topic, int partition, int64_
 	rd_kafka_event_destroy(event);
 	rd_kafka_DeleteRecords_destroy(request);
 }
+
+/* ---- rights ---- */
+
+static void allow(kt_admin *admin, const char *topic, const char *user, rd_kafka_AclOperation_t operation)
+{
+	char *principal = kt_format("User:%s", user), reason[512];
+	rd_kafka_AclBinding_t *request = rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic,
+		RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal, "*", operation, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, reason,
+		sizeof(reason));
+	const rd_kafka_acl_result_t **results;
+	rd_kafka_event_t *event;
+	size_t n;
+
+	kt_check(request, "could not allow \"%s\": %s", topic, reason);
+	rd_kafka_CreateAcls(admin->rk, &request, 1, NULL, admin->queue);
+	event = answer(admin, "allow", topic);
+	results = rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(event), &n);
+	for (size_t i = 0; i < n; i++)
+		kt_check(!rd_kafka_acl_result_error(results[i]), "could not allow \"%s\": %s", topic,
+			rd_kafka_error_string(rd_kafka_acl_result_error(results[i])));
+	rd_kafka_event_destroy(event);
+	rd_kafka_AclBinding_destroy(request);
+	free(principal);
+}
+
+void kt_topic_allow(kt_admin *admin, const char *topic, const char *user, bool read)
+{
+	allow(admin, topic, user, RD_KAFKA_ACL_OPERATION_DESCRIBE);
+	if (read)
+		allow(admin, topic, user, RD_KAFKA_ACL_OPERATION_READ);
+}

@@ -27,6 +27,9 @@ void kt_topic_alter(kt_admin *admin, const char *topic, ...) __attribute__((sent
 /* Makes `before` the log start of a partition, at once: what retention does in time. */
 void kt_records_delete(kt_admin *admin, const char *topic, int partition, int64_t before);
 
+/* Where the cluster has an authorizer: allows a user to describe the topic, and with read to read it. */
+void kt_topic_allow(kt_admin *admin, const char *topic, const char *user, bool read);
+
 /* The broker that leads a partition, as its node id; -1: none. */
 int kt_topic_leader(kt_admin *admin, const char *topic, int partition);
 /* Low and high watermark. */
