@@ -6,7 +6,7 @@ set -eu
 
 demo=(gcc g++ make libc6-dev pkgconf librdkafka-dev libjansson-dev libpq-dev libsqlite3-dev
 	libmimalloc-dev)
-test=(clang libcriterion-dev postgresql pgbouncer sqlite3 openssl default-jre-headless maven openssl)
+test=(clang libcriterion-dev postgresql pgbouncer sqlite3 default-jre-headless maven openssl)
 
 case "${1:-}" in
 demo) wanted=("${demo[@]}") ;;
