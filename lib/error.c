@@ -17,7 +17,7 @@ kd_code kd_error_set(kd_error *err, kd_code code, kd_action action, const char *
 	vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);
 	for (char *p = err->message; *p; p++)
-		if (*p == '\n' || *p == '\r')
+		if (*p == '\n' || *p == '\r' || *p == '\t')
 			*p = ' ';
 	for (size_t n = strlen(err->message); n > 0 && err->message[n - 1] == ' '; n--)
 		err->message[n - 1] = '\0';

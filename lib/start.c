@@ -11,7 +11,8 @@
 #include "kdirect/fault.h"
 #include "recover.h"
 
-#define FIRST_CONTACT_MS 30000
+#define FIRST_CONTACT_MS 30000 /* so long brokers and database may take to answer a start */
+#define ONE_TRY_MS 5000
 
 /* ---- first contact ---- */
 
@@ -19,7 +20,7 @@ static kd_code open_kafka(kd_job *job, kd_error *err)
 {
 	if (job->kafka)
 		return KD_OK;
-	return kd_kafka_open_config(job->config, &job->options.log, FIRST_CONTACT_MS, &job->kafka, err);
+	return kd_kafka_open_config(job->config, &job->options.log, ONE_TRY_MS, &job->kafka, err);
 }
 
 static kd_code open_sink(kd_job *job, kd_error *err)
