@@ -21,6 +21,8 @@ struct kd_lane {
 	kd_witness witness; /* to be seen in the log before anything else; offset -1: nothing to see */
 	bool looking;       /* for the witness */
 	kd_witness seen;    /* the next witness, should the log come into doubt: of a record delivered since */
+	bool rested;        /* everything submitted was read since the last look */
+	int64_t next_look_ms;
 	atomic_bool doubted; /* set by the driver: look for the witness */
 	/* both threads */
 	kd_task *head, *tail; /* tasks in the order of the log, the one that lands next first; under the lock */

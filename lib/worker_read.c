@@ -14,6 +14,7 @@
 #define MOST_RECORDS_A_POLL 1000
 #define STREAMING_WINDOW (4 * KD_CHUNK_BYTES)
 #define WAIT_MS 1000
+#define LOOK_AGAIN_MS 10000
 
 /* One partition's turn. */
 struct turn {
@@ -176,6 +177,7 @@ static kd_task *readable(kd_worker *w, kd_lane *lane, int64_t now_ms, struct tur
 	kd_task *task = lane->head;
 	while (task && task->complete)
 		task = task->next;
+	lane->rested |= !task;
 	if (!task)
 		return NULL;
 	if (task->not_before_ms > now_ms) {
@@ -385,6 +387,23 @@ static kd_code look_for_witness(kd_worker *w, kd_lane *lane, bool *ret_progresse
 	return code == KD_OK || err->action == KD_STOP ? code : outlast(w, err);
 }
 
+/* librdkafka does not tell when a topic is deleted and made anew between two fetches, and by the time the new log is
+ * longer than the old one was, no offset tells either (I10).  So a partition that had nothing to do shows its witness
+ * now and then before it goes on: a fetch more, at a moment without haste. */
+static bool is_doubtful(kd_lane *lane, const kd_task *task)
+{
+	if (atomic_exchange(&lane->doubted, false))
+		return true;
+	if (task->begun || !lane->rested || lane->seen.offset < 0)
+		return false;
+	int64_t now_ms = kd_clock_mono_ms();
+	bool due = now_ms >= lane->next_look_ms;
+	lane->rested = false;
+	if (due)
+		lane->next_look_ms = now_ms + LOOK_AGAIN_MS;
+	return due;
+}
+
 static kd_code take_turn(kd_worker *w, const struct turn *turn, bool *ret_progressed, kd_error *err)
 {
 	kd_lane *lane = turn->lane;
@@ -392,7 +411,7 @@ static kd_code take_turn(kd_worker *w, const struct turn *turn, bool *ret_progre
 	if (lane->slot < 0)
 		code = kd_reader_add(w->reader, lane->topic, lane->partition,
 			lane->witness.offset >= 0 ? lane->witness.offset : lane->position, &lane->slot, err);
-	if (turn->task && atomic_exchange(&lane->doubted, false))
+	if (code == KD_OK && turn->task && is_doubtful(lane, turn->task))
 		doubt_log(turn->task);
 	if (code == KD_OK && turn->task && lane->witness.offset >= 0)
 		code = look_for_witness(w, lane, ret_progressed, err);

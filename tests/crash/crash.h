@@ -40,7 +40,8 @@ typedef struct crash_campaign {
 	atomic_long produced; /* committed and aborted */
 } crash_campaign;
 
-/* Makes topic, table with its counting trigger, and job, and lets the records come.  Prints the seed: KD_SEED, or new. */
+/* Makes topic, table with its counting trigger, and job, and lets the records come.  Prints the seed: KD_SEED, or a new
+ * one. */
 void crash_open(crash_campaign *campaign, kt_store_kind kind);
 void crash_close(crash_campaign *campaign);
 

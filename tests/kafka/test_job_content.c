@@ -236,7 +236,8 @@ Test(job, tells_null_from_empty_and_keeps_bytes_headers_and_time, .timeout = 120
 		cr_assert_eq(kt_store_int(&job.store, "select count(*) from t where length(value) = 0"), 1);
 		cr_assert_eq(kt_store_int(&job.store, kind == KT_POSTGRES
 			? "select count(*) from t where kafka_offset = 5 and kafka_timestamp = '2023-11-14 22:13:20.123+00' and headers ="
-			  " '[{\"name\": \"a\", \"text\": \"1\"}, {\"name\": \"b\", \"text\": \"\"}, {\"name\": \"a\", \"text\": \"\303\244\"}]'"
+			  " '[{\"name\": \"a\", \"text\": \"1\"}, {\"name\": \"b\", \"text\": \"\"},"
+			  "  {\"name\": \"a\", \"text\": \"\303\244\"}]'"
 			: "select count(*) from t where kafka_offset = 5 and julianday(kafka_timestamp) ="
 			  "  julianday('2023-11-14 22:13:20.123') and json_array_length(headers) = 3"
 			  " and headers ->> '$[0].name' = 'a' and headers ->> '$[1].text' = '' and headers ->> '$[2].text' = '\303\244'"),

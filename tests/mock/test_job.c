@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The whole job in the test's process, against librdkafka's mock brokers and SQLite: its ends, what an observer sees, and
- * ranges larger than its memory, also when their transaction fails in between. */
+/* The whole job in the test's process, against librdkafka's mock brokers and SQLite: its ends, what an observer sees,
+ * and ranges larger than its memory, also when their transaction fails in between. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "job_judge.h"
 #include "kafka_mock.h"
 #include "kafka_producer.h"
-#include "sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -49,8 +49,9 @@ static void fill(world *w, int partition, int64_t n, kt_fill_fn *fn)
 
 static kt_embedded *start(world *w, const char *more, const kd_sink_ops *sink, const kd_job_options *options)
 {
-	char *text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"%s\", \"isolation.level\": \"read_uncommitted\"},"
-			       " \"topics\": [\"topic\"], \"start\": \"earliest\", %s \"sink\": {%s, \"table\": \"t\"}}",
+	char *text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"%s\","
+			       " \"isolation.level\": \"read_uncommitted\"}, \"topics\": [\"topic\"], \"start\": \"earliest\", %s"
+			       " \"sink\": {%s, \"table\": \"t\"}}",
 		kt_mock_bootstrap(w->mock), more, w->store.sink);
 	kt_embedded *job = kt_embedded_start_with(text, sink ? sink : &kd_sqlite_sink, options);
 
