@@ -43,7 +43,7 @@ MALLOC     := $(if $(SAN)$(filter-out /%,$(shell $(CC) -print-file-name=libmimal
               -Wl$(comma)--no-as-needed -lmimalloc -Wl$(comma)--as-needed)
 endif
 
-KD_CPP     := -Ilib/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
+KD_CPP     := -Ilib/include -Isinks/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
 KD_WARN    := -Wall -Wextra -Wshadow -Wformat=2 $(if $(WERROR),-Werror)
 KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
               -fno-omit-frame-pointer)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// registry: see registry.h.  A new sink is a row here and a folder of its own.
-#include "registry.h"
+// registry: see kdirect/sinks.h.  A new sink is a row here and a folder of its own.
+#include <kdirect/sinks.h>
 
 #include <string.h>
 

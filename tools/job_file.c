@@ -11,7 +11,7 @@
 #include <kdirect/job.h>
 
 #include "properties.h"
-#include "../sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "suggest.h"
 
 enum { MOST_BYTES = 16 << 20 };

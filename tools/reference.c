@@ -6,7 +6,7 @@
 #include <kdirect/config.h>
 #include <kdirect/sink.h>
 
-#include "../sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "verbs.h"
 
 /* A cell of a table: | would end it. */

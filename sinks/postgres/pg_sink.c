@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../registry.h"
+#include <kdirect/sinks.h>
 #include "pg_call.h"
 #include "pg_check.h"
 #include "pg_data.h"

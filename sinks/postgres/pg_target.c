@@ -176,12 +176,14 @@ static kd_code create_raw(pg_sink *sink, pg_session *session, const pg_target *t
 	else
 		(void) kd_error_set(err, KD_ENOMEM, KD_STOP, "could not create the target table: no memory");
 	/* Somebody else's first start may have been faster: then the table is there. */
-	if (err && code != KD_OK && (!strcmp(err->sqlstate, "42P07") || !strcmp(err->sqlstate, "23505"))) {
+	bool there = code != KD_OK && err && (!strcmp(err->sqlstate, "42P07") || !strcmp(err->sqlstate, "42710") ||
+		!strcmp(err->sqlstate, "23505"));
+	if (there) {
 		kd_error_clear(err);
 		code = KD_OK;
-	}
-	if (code == KD_OK)
+	} else if (code == KD_OK) {
 		kd_log(sink->log, KD_LOG_INFO, 0, "created table %s with the raw layout", name.data);
+	}
 	free(sql);
 	free(schema);
 	free(table);

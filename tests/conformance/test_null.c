@@ -2,7 +2,7 @@
 // The null sink promises nothing, but its ledger in memory answers as a ledger does, or a benchmark measures the wrong
 // thing.
 #include "conformance.h"
-#include "sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "tmpdir.h"
 
 static void *open_nothing(void)

@@ -4,7 +4,7 @@
 // Without a server the cases are skipped, or fail where KD_TEST_REQUIRE_PG is 1.
 #include "conformance.h"
 #include "pg_fixture.h"
-#include "sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "tmpdir.h"
 #include "wait.h"
 

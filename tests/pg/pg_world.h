@@ -16,7 +16,7 @@
 
 #include "check.h"
 #include "pg_fixture.h"
-#include "sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "wait.h"
 
 #define JOB "orders"

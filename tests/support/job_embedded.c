@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "sinks/registry.h"
+#include <kdirect/sinks.h>
 #include "wait.h"
 
 static void tell(void *opaque, const kd_diagnostic *diagnostic)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* registry: the sinks that this build knows, by the name that a job file gives in sink.type. */
-#ifndef KD_SINKS_REGISTRY_H
-#define KD_SINKS_REGISTRY_H
+/* kdirect/sinks.h: the sinks that this build knows, by the name that a job file gives in sink.type. */
+#ifndef KDIRECT_SINKS_H
+#define KDIRECT_SINKS_H
 
 #include <stddef.h>
 
