@@ -50,14 +50,13 @@ static size_t columns_of(const struct offset_table *table, const char *columns[M
 	return n;
 }
 
-/* The age of the last record that was landed; 0 where nothing is behind it. */
+/* The age of the first record that is not landed; 0 where nothing waits. */
 static int64_t lag_seconds(const struct offset_row *row)
 {
-	int64_t lag = offset_lag(&row->facts), age_ms;
+	int64_t lag = offset_lag(&row->facts), age_ms = now_ms() - row->waiting_since_ms;
 
-	if (lag <= 0 || row->witness.offset < 0 || row->witness.timestamp_ms <= 0)
+	if (lag <= 0 || row->waiting_since_ms <= 0)
 		return lag == 0 ? 0 : -1;
-	age_ms = now_ms() - row->witness.timestamp_ms;
 	return age_ms > 0 ? age_ms / 1000 : 0;
 }
 
@@ -261,8 +260,8 @@ const struct verb verb_offsets = {
 	.text =
 		"Works on any cluster and needs no rights on groups unless -g is given. low is the log's start, last_stable "
 		"the end of what read_committed delivers, high the end of the log.\n\n"
-		"With a JOB also: planned and committed offsets from its ledger, lag (what is to be read), lag_seconds (the "
-		"age of the last record landed, where there is a lag), headroom (committed - low: how far retention is away), "
+		"With a JOB also: planned and committed offsets from its ledger, lag (what is to be read), lag_seconds (how "
+		"long the first record that is not landed has been in Kafka), headroom (committed - low: how far retention is away), "
 		"and a state, the first of these that holds:\n\n"
 		"LOST: committed is below low, offsets are gone that were not read. "
 		"DRIFT: committed is beyond the end, or the log is not the one that was read. "

@@ -16,7 +16,7 @@
 #include "range_arg.h"
 #include "times.h"
 
-enum { LOOK_MS = 1000, WITNESS_BUDGET_MS = 5000, STALLED_MS = 60000 };
+enum { LOOK_MS = 1000, WITNESS_BUDGET_MS = 5000, WAITING_BUDGET_MS = 3000, STALLED_MS = 60000 };
 
 /* ---- which partitions ---- */
 
@@ -71,7 +71,7 @@ static kd_code make_rows(struct offset_table *table, kd_error *err)
 			if (partitions_hold(table->args->partitions, p)) {
 				table->kafka_rows[table->n] = (kd_offsets){.topic = table->topics[i].name, .partition = p, .low = -1,
 					.last_stable = -1, .high = -1, .at_time = -1, .group = -1};
-				table->rows[table->n] = (struct offset_row){.witness.offset = -1,
+				table->rows[table->n] = (struct offset_row){.witness.offset = -1, .waiting_since_ms = -1,
 					.facts = {.planned = -1, .committed = -1, .log_start = -1, .since_commit_ms = -1}};
 				table->n++;
 			}
@@ -337,6 +337,32 @@ static void look_at_witnesses(struct offset_table *table)
 			left_out);
 }
 
+static bool note_time(void *opaque, int64_t offset, int64_t timestamp_ms, const void *key, size_t key_size,
+	const void *value, size_t value_size)
+{
+	(void) offset, (void) key, (void) key_size, (void) value, (void) value_size;
+	*(int64_t *) opaque = timestamp_ms;
+	return false;
+}
+
+/* How long the first record that is not landed has been waiting. */
+static void look_at_waiting(struct offset_table *table)
+{
+	int64_t deadline_ms = now_ms() + WAITING_BUDGET_MS;
+
+	for (size_t i = 0; i < table->n; i++) {
+		struct offset_row *row = &table->rows[i];
+		kd_error ignored = {0};
+		int64_t left_ms = deadline_ms - now_ms();
+
+		if (offset_lag(&row->facts) <= 0 || row->facts.committed < row->facts.low || left_ms <= 0)
+			continue;
+		if (kd_kafka_scan(table->kafka, table->kafka_rows[i].topic, table->kafka_rows[i].partition,
+			row->facts.committed, row->facts.last_stable, note_time, &row->waiting_since_ms, (int) left_ms, &ignored))
+			row->waiting_since_ms = -1;
+	}
+}
+
 /* ---- all of it ---- */
 
 static kd_code look_again(struct offset_table *table, kd_error *err)
@@ -345,6 +371,7 @@ static kd_code look_again(struct offset_table *table, kd_error *err)
 
 	if (!table->args->no_witness)
 		look_at_witnesses(table);
+	look_at_waiting(table);
 	look_for_news(table);
 	code = look_for_blocked(table, err);
 	for (size_t i = 0; i < table->n; i++)

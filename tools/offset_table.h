@@ -12,6 +12,7 @@
 struct offset_row {
 	struct offset_facts facts;
 	kd_witness witness;
+	int64_t waiting_since_ms; /* Kafka's time of the first record that is not landed; -1: none, or not known */
 	enum offset_state state;
 };
 
