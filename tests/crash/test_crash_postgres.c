@@ -9,11 +9,11 @@ Test(crash_postgres, exactly_once_through_every_fault_point_and_kills_at_random,
 	crash_campaign campaign;
 
 	crash_open(&campaign, KT_POSTGRES);
-	for (int i = 0; i < 25; i++)
-		crash_at_random(&campaign, 500);
+	for (int i = 0; i < 40; i++)
+		crash_at_random(&campaign, 600);
 	crash_at_all_points(&campaign);
-	for (int i = 0; i < 25; i++)
+	for (int i = 0; i < 40; i++)
 		crash_at_random(&campaign, 900);
-	crash_judge(&campaign, 100);
+	crash_judge(&campaign, 150);
 	crash_close(&campaign);
 }

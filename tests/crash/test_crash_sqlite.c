@@ -9,11 +9,11 @@ Test(crash_sqlite, exactly_once_through_every_fault_point_and_kills_at_random, .
 	crash_campaign campaign;
 
 	crash_open(&campaign, KT_SQLITE);
-	for (int i = 0; i < 40; i++)
-		crash_at_random(&campaign, 500);
+	for (int i = 0; i < 60; i++)
+		crash_at_random(&campaign, 400);
 	crash_at_all_points(&campaign);
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < 60; i++)
 		crash_at_random(&campaign, 900);
-	crash_judge(&campaign, 100);
+	crash_judge(&campaign, 150);
 	crash_close(&campaign);
 }
