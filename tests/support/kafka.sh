@@ -132,7 +132,8 @@ await() {
 start() {
 	local count=$1 more=$2 id formats=()
 	fetch
-	id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)
+	# Without a "-", which at the beginning would be taken for an option.
+	id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'A_' | cut -c1-22)
 	mkdir -p "$dir"
 	for n in $(seq "$count"); do
 		mkdir -p "$dir/node$n"
