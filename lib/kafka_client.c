@@ -132,7 +132,9 @@ static void on_error(rd_kafka_t *rk, int native, const char *reason, void *opaqu
 	// Positions are the sink's: the group is a name only, and rights on it are not asked for.
 	if (native == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
 		return;
-	snprintf(client->reason, sizeof client->reason, "%s", reason);
+	// That all brokers are down says less than why the last one is.
+	if (native != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || !client->reason[0])
+		snprintf(client->reason, sizeof client->reason, "%s", reason);
 	if (native == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !client->down) {
 		client->down = true;
 		client->down_ms = kd_clock_mono_ms();

@@ -26,8 +26,6 @@ static void set_for_questions(kd_properties *properties)
 		kd_properties_set(properties, "socket.nagle.disable", "true");
 	if (!kd_properties_get(properties, "reconnect.backoff.max.ms"))
 		kd_properties_set(properties, "reconnect.backoff.max.ms", "2000");
-	if (!kd_properties_get(properties, "log.connection.close"))
-		kd_properties_set(properties, "log.connection.close", "false");
 }
 
 static kd_code copy_cluster_id(kd_kafka *kafka, int timeout_ms, kd_error *err)

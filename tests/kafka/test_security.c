@@ -229,6 +229,33 @@ Test(security, a_wrong_password_ends_a_job_at_once, .timeout = 180)
 	secured_close(&s);
 }
 
+/* kdirect check JOB, of a cluster that cannot be reached so. */
+static void must_give_up(kt_process *check, const char *says)
+{
+	cr_assert_eq(kt_process_wait(check, TIMEOUT_MS), 4, "%s", kt_process_stdout(check));
+	cr_assert(strstr(kt_process_stdout(check), says), "%s", kt_process_stdout(check));
+	kt_process_free(check);
+}
+
+Test(security, why_a_connection_fails_is_told, .timeout = 180)
+{
+	static const char *const env[] = {"SECRET=" SECRET, NULL};
+	secured s;
+
+	secured_open(&s);
+	char *untrusted = write_job(&s, "reader", "${env:SECRET}", "other.pem");
+	kt_process *checks[] = {
+		kt_kdirect(s.dir, env, "check", untrusted, NULL),
+		kt_kdirect(s.dir, env, "check", untrusted, "-X", "security.protocol=SASL_PLAINTEXT", NULL),
+	};
+
+	must_give_up(checks[0], "certificate verify failed");
+	must_give_up(checks[1], "connecting to a SSL listener?");
+	must_hold_no_secret(&s);
+	free(untrusted);
+	secured_close(&s);
+}
+
 Test(security, a_user_without_read_is_told_which_topic, .timeout = 180)
 {
 	static const char *const users[] = {"stranger", "looker"};
