@@ -84,7 +84,8 @@ struct kd_job {
 	bool was_up;       /* the first contact was made: from now on faults are waited for */
 	int64_t refused_since_ms; /* Kafka does not know a topic; monotonic, 0: it does */
 	int64_t rate_at_ms, rate_records; /* the last sample of records_per_second */
-	int64_t next_tick_ms, next_look_ms, next_verify_ms, next_prune_ms, next_mirror_ms; /* monotonic */
+	int64_t next_tick_ms, next_look_ms, next_verify_ms, next_prune_ms, next_mirror_ms,
+		next_blocked_ms; /* monotonic */
 	int64_t last_batch_done_ms;
 	int restarts;      /* take-overs in a row without a commit between */
 	kd_worker_counters gone; /* sums of workers that ended, and the driver's own retries */

@@ -17,6 +17,7 @@
 #define REFUSAL_MS 15000
 #define PRUNE_MS 3600000
 #define RATE_MS 1000
+#define BLOCKED_MS 30000
 #define MIRROR_MS 1000
 #define BYTES_A_RECORD_AT_FIRST 256
 
@@ -178,6 +179,27 @@ static kd_code prune(kd_job *job, kd_error *err)
 	return code;
 }
 
+/* The last stable offset was asked for after the high watermark: where it is lower, a transaction is open. */
+static void tell_blocked(kd_job *job)
+{
+	const kd_part *first = NULL;
+	int64_t partitions = 0, records = 0, now_ms = kd_clock_mono_ms();
+	for (size_t i = 0; i < job->n_parts; i++) {
+		const kd_part *part = &job->parts[i];
+		if (part->end < 0 || part->high <= part->end || part->committed_until < part->end)
+			continue;
+		first = first ? first : part;
+		partitions++;
+		records += part->high - part->end;
+	}
+	if (!first || now_ms < job->next_blocked_ms)
+		return;
+	job->next_blocked_ms = now_ms + BLOCKED_MS;
+	kd_log(&job->options.log, KD_LOG_WARN, 0,
+		"open transactions hold %" PRId64 " partitions at their last stable offset, the first is %s/%d at %" PRId64 ": %"
+		PRId64 " offsets wait for their end", partitions, first->topic, first->partition, first->end, records);
+}
+
 /* A broker that has just started may not know a topic yet: a refusal counts when it lasts. */
 static bool lasts(kd_job *job, kd_code code)
 {
@@ -200,6 +222,10 @@ static kd_code look(kd_job *job, kd_error *err)
 	}
 	if (code == KD_OK)
 		code = kd_job_look_at_logs(job, err);
+	if (code == KD_OK)
+		code = kd_job_read_ends(job, err);
+	if (code == KD_OK)
+		tell_blocked(job);
 	return code;
 }
 
@@ -369,6 +395,18 @@ static kd_code outlast(kd_job *job, kd_code code, kd_error *err)
 	return kd_job_try_again(job, job->settings.retry_timeout_ms, err) ? KD_OK : code;
 }
 
+/* Before until_latest ends: is all that was committed still there, and what was not to be had? */
+static kd_code last_look(kd_job *job, kd_error *err)
+{
+	kd_code code = verify(job, err);
+	if (code == KD_OK)
+		code = look(job, err);
+	if (code == KD_OK || err->action == KD_STOP || err->code == KD_EWENTBACK || err->code == KD_ESINK)
+		return code;
+	kd_error_clear(err); /* brokers that went away in the meantime take nothing back */
+	return KD_OK;
+}
+
 /* Instead of ticks: one plan that reaches to the end of what is skipped. */
 static kd_code plan_skip(kd_job *job, kd_error *err)
 {
@@ -407,7 +445,7 @@ kd_code kd_job_steady(kd_job *job, kd_error *err)
 		if (code != KD_OK)
 			break;
 		if (goals_reached(job))
-			return job->skip ? KD_OK : verify(job, err);
+			return job->skip ? KD_OK : last_look(job, err);
 		if (!(job->backlog && room_for_more(job)))
 			kd_job_wait(job, time_to_next(job));
 	}
