@@ -13,7 +13,7 @@
 
 #define MOST_OPEN_BATCHES 2
 #define LOOK_MS 5000     /* new partitions, log starts, high watermarks */
-#define VERIFY_MS 1500   /* an idle owner notices a successor, or a restored database */
+#define VERIFY_MS 1800   /* an idle owner notices a successor, or a restored database */
 #define REFUSAL_MS 15000
 #define PRUNE_MS 3600000
 #define RATE_MS 1000

@@ -273,7 +273,8 @@ kd_code pg_session_commit(pg_session *session, const char *doing, const char *fa
 
 void pg_session_rollback(pg_session *session)
 {
-	if (session->lost || !session->in_transaction) {
+	/* A call that ended its transaction itself leaves nothing to roll back: the server would warn in its log. */
+	if (session->lost || !session->in_transaction || PQtransactionStatus(session->conn) == PQTRANS_IDLE) {
 		transaction_ended(session);
 		return;
 	}
