@@ -96,6 +96,7 @@ run_program() {
 	count "$log" "$status"
 	if [ "$bad" -eq 0 ]; then
 		[ "$ran" -eq 0 ] || printf '  ok    %-42s %4d tests %4d s\n' "$suite/$name" "$ran" $((SECONDS - began))
+		sed -n "s/^$suite: \([0-9].*\)/          \1/p" "$log" # the figures that a program has to tell
 		return
 	fi
 	case "$status" in
