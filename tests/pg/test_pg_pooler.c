@@ -2,97 +2,17 @@
 // The postgres sink through pgbouncer in transaction mode: nothing may rely on a session's state.
 #include "pg_world.h"
 
-#include <grp.h>
-#include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "tmpdir.h"
+#include "pooler.h"
 
 TestSuite(pg_pooler, .timeout = 60);
 
-typedef struct pooler {
-	char *dir;
-	pid_t pid;
-	int port;
-} pooler;
-
-static const char *option(const char *dsn, const char *name)
+static void through(pg_world *w, const kt_pooler *p)
 {
-	static char value[256];
-	PQconninfoOption *options = PQconninfoParse(dsn, NULL);
-	value[0] = '\0';
-	for (PQconninfoOption *o = options; o && o->keyword; o++)
-		if (!strcmp(o->keyword, name) && o->val)
-			snprintf(value, sizeof value, "%s", o->val);
-	PQconninfoFree(options);
-	return value;
-}
-
-/* pgbouncer refuses to run as root. */
-static void become_nobody(void)
-{
-	struct passwd *nobody = getuid() == 0 ? getpwnam("nobody") : NULL;
-	if (nobody && (setgroups(0, NULL) || setgid(nobody->pw_gid) || setuid(nobody->pw_uid)))
-		_exit(126);
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that failed leaves none behind */
-}
-
-static bool answers(void *opaque)
-{
-	const pooler *p = opaque;
-	char dsn[256];
-	snprintf(dsn, sizeof dsn, "host=127.0.0.1 port=%d dbname=test user=postgres connect_timeout=2", p->port);
-	PGconn *conn = PQconnectdb(dsn);
-	bool ok = PQstatus(conn) == CONNECTION_OK;
-	PQfinish(conn);
-	return ok;
-}
-
-/* A pool of two: what one session leaves behind is what the other finds. */
-static void start_pooler(pooler *p, const kt_pg *pg, int pool_size)
-{
-	char port[16];
-	snprintf(port, sizeof port, "%s", option(pg->dsn, "port"));
-	p->port = 20000 + getpid() % 20000;
-	p->dir = strdup("/tmp/kdpooler.XXXXXX"); /* nobody may not enter the suite's own folder, often */
-	cr_assert(p->dir && mkdtemp(p->dir));
-	char *users = kt_write_file(p->dir, "users", "\"postgres\" \"\"\n");
-	char *ini = kt_write_file(p->dir, "pgbouncer.ini",
-		"[databases]\ntest = host=127.0.0.1 port=%s dbname=%s user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-		"listen_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = %d\n"
-		"server_reset_query_always = 0\nauth_file = %s\n", port, pg->name, p->port, pool_size, users);
-	cr_assert_eq(chmod(p->dir, 0755) | chmod(ini, 0644) | chmod(users, 0644), 0);
-	p->pid = fork();
-	if (p->pid == 0) {
-		cr_assert_eq(chdir("/"), 0);
-		become_nobody();
-		execlp("pgbouncer", "pgbouncer", "-q", ini, (char *) NULL);
-		execl("/usr/sbin/pgbouncer", "pgbouncer", "-q", ini, (char *) NULL);
-		_exit(127);
-	}
-	kt_await(answers, p, 10000, "pgbouncer to answer");
-	free(users);
-	free(ini);
-}
-
-static void stop_pooler(pooler *p)
-{
-	kill(p->pid, SIGTERM);
-	kill(p->pid, SIGINT);
-	waitpid(p->pid, NULL, 0);
-	kt_tmpdir_remove(p->dir);
-}
-
-static void through(pg_world *w, const pooler *p)
-{
-	snprintf(w->dsn, sizeof w->dsn, "host=127.0.0.1 port=%d dbname=test user=postgres", p->port);
+	snprintf(w->dsn, sizeof w->dsn, "%s", p->dsn);
 }
 
 static bool on_offset(void *opaque, int64_t offset)
@@ -104,9 +24,9 @@ static bool on_offset(void *opaque, int64_t offset)
 Test(pg_pooler, every_operation_works_in_transaction_mode)
 {
 	pg_world w;
-	pooler p;
+	kt_pooler p;
 	pg_world_open(&w, "public.t", NULL);
-	start_pooler(&p, &w.pg, 3);
+	kt_pooler_start(&p, &w.pg, 3);
 	through(&w, &p);
 	instance *a = start(&w, 'a', 2), *b = start(&w, 'b', 2);
 	kd_batch_partition one = entry(0, 1000, 0, 500), two = entry(1, 1000, 0, 500), gone = entry(1, 1001, 500, 600);
@@ -133,16 +53,16 @@ Test(pg_pooler, every_operation_works_in_transaction_mode)
 	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from t"), 1000);
 	stop(a);
 	stop(b);
-	stop_pooler(&p);
+	kt_pooler_stop(&p);
 	pg_world_close(&w);
 }
 
 Test(pg_pooler, a_frozen_predecessor_is_ended_through_it_too)
 {
 	pg_world w;
-	pooler p;
+	kt_pooler p;
 	pg_world_open(&w, "public.t", NULL);
-	start_pooler(&p, &w.pg, 3);
+	kt_pooler_start(&p, &w.pg, 3);
 	through(&w, &p);
 	instance *a = start(&w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 100);
@@ -160,16 +80,16 @@ Test(pg_pooler, a_frozen_predecessor_is_ended_through_it_too)
 	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from t"), 100);
 	stop(a);
 	stop(b);
-	stop_pooler(&p);
+	kt_pooler_stop(&p);
 	pg_world_close(&w);
 }
 
 Test(pg_pooler, nothing_stays_behind_in_the_server)
 {
 	pg_world w;
-	pooler p;
+	kt_pooler p;
 	pg_world_open(&w, "public.t", NULL);
-	start_pooler(&p, &w.pg, 1);
+	kt_pooler_start(&p, &w.pg, 1);
 	through(&w, &p);
 	instance *a = start(&w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 100);
@@ -186,6 +106,6 @@ Test(pg_pooler, nothing_stays_behind_in_the_server)
 	PQclear(left);
 	PQfinish(next);
 	stop(a);
-	stop_pooler(&p);
+	kt_pooler_stop(&p);
 	pg_world_close(&w);
 }
