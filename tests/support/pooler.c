@@ -49,8 +49,6 @@ static bool answers(void *opaque)
 
 void kt_pooler_start(kt_pooler *p, const kt_pg *pg, int pool_size)
 {
-	char port[16];
-	snprintf(port, sizeof port, "%s", option(pg->dsn, "port"));
 	p->port = 20000 + getpid() % 20000;
 	snprintf(p->dsn, sizeof p->dsn, "host=127.0.0.1 port=%d dbname=test user=postgres", p->port);
 	p->dir = strdup("/tmp/kdpooler.XXXXXX"); /* nobody may not enter the suite's own folder, often */
@@ -59,7 +57,7 @@ void kt_pooler_start(kt_pooler *p, const kt_pg *pg, int pool_size)
 	char *ini = kt_write_file(p->dir, "pgbouncer.ini",
 		"[databases]\ntest = host=127.0.0.1 port=%s dbname=%s user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
 		"listen_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = %d\n"
-		"server_reset_query_always = 0\nauth_file = %s\n", port, pg->name, p->port, pool_size, users);
+		"server_reset_query_always = 0\nauth_file = %s\n", option(pg->dsn, "port"), pg->name, p->port, pool_size, users);
 	kt_check(!chmod(p->dir, 0755) && !chmod(ini, 0644) && !chmod(users, 0644), "could not open the folder to others");
 	p->pid = fork();
 	if (p->pid == 0) {
