@@ -42,7 +42,7 @@ typedef struct stored {
 
 static kd_code refuse(const char *what, const char *old, const char *new, const kd_take_over *request, kd_error *err)
 {
-	return kd_error_set(err, KD_ETARGET, KD_STOP,
+	return kd_error_set(err, KD_ECONFIG, KD_STOP,
 		"could not take job \"%s\" over: its ledger was made for %s \"%s\", now it is \"%s\"; give the job another name, "
 		"or bring the old one back", request->job, what, old, new);
 }
@@ -119,7 +119,7 @@ static kd_code refuse_rivals(pg_session *session, const kd_take_over *request, k
 	kd_code code = pg_call_run(&call, NULL, err);
 	const PGresult *result = call.statement[rivals].result;
 	if (code == KD_OK && PQntuples(result) > 0)
-		code = kd_error_set(err, KD_ETARGET, KD_STOP,
+		code = kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not take job \"%s\" over: job \"%s\" feeds \"%s\" from topic \"%s\" too, every record would land twice; "
 			"use another table, or remove the other job from the ledger", request->job, PQgetvalue(result, 0, 0),
 			session->sink->target, PQgetvalue(result, 0, 1));

@@ -188,7 +188,7 @@ void sqlite_segment_drop(kd_segment *segment);
 	" b.records, b.rows, b.dropped, b.dead_letters, b.gap, b.instance "
 void sqlite_batch_read(sqlite3_stmt *stmt, kd_batch_row *ret_row);
 
-/* Refuses the target where another job feeds it from this topic (KD_ETARGET). */
+/* Refuses the target where another job feeds it from this topic (KD_ECONFIG). */
 kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, const char *job, const char *topic,
 	kd_error *err) KD_CHECK;
 

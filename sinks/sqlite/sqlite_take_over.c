@@ -37,11 +37,11 @@ static kd_code refuse_another(const sqlite_sink *sink, const kd_take_over *reque
 	kd_error *err)
 {
 	if (strcmp(stored->cluster_id, request->cluster_id) != 0)
-		return kd_error_set(err, KD_ETARGET, KD_STOP,
+		return kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not take over job \"%s\": it reads from Kafka cluster \"%s\", this is \"%s\"; "
 			"use the old cluster, or another job name", request->job, stored->cluster_id, request->cluster_id);
 	if (strcmp(stored->identity, sink->info.identity) != 0)
-		return kd_error_set(err, KD_ETARGET, KD_STOP,
+		return kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not take over job \"%s\": it writes to table \"%s\", this is \"%s\"; "
 			"use the old table, or another job name", request->job, stored->target, sink->info.target);
 	return KD_OK;
@@ -64,7 +64,7 @@ kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, c
 	if (rc != SQLITE_OK)
 		return sqlite_error_set(err, conn->db, rc, SQLITE_IN_LEDGER, "could not look for other jobs");
 	if (*other)
-		return kd_error_set(err, KD_ETARGET, KD_STOP,
+		return kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not use table \"%s\" for topic \"%s\" in job \"%s\": job \"%s\" feeds it from this topic; use another "
 			"table, or end that job for good with: delete from kdirect_job where job = '%s'",
 			sink->info.target, topic, job, other, other);

@@ -195,7 +195,7 @@ Test(pg_target, another_table_or_a_rival_job_is_refused)
 	w.job = "other";
 	instance *rival = open_instance(&w, 'c');
 	kd_error err = {0};
-	cr_assert_eq(try_take_over(rival, &err), KD_ETARGET);
+	cr_assert_eq(try_take_over(rival, &err), KD_ECONFIG);
 	cr_assert(strstr(err.message, "\"" JOB "\""), "%s", err.message);
 	cr_assert_eq(kt_pg_int(&w.pg, "select count(*) from kdirect.job"), 1);
 	stop(rival);
@@ -203,7 +203,7 @@ Test(pg_target, another_table_or_a_rival_job_is_refused)
 	snprintf(w.table, sizeof w.table, "public.elsewhere");
 	instance *moved = open_instance(&w, 'd');
 	kd_error_clear(&err);
-	cr_assert_eq(try_take_over(moved, &err), KD_ETARGET);
+	cr_assert_eq(try_take_over(moved, &err), KD_ECONFIG);
 	cr_assert(strstr(err.message, "public.renamed") && strstr(err.message, "public.elsewhere"), "%s", err.message);
 	stop(moved);
 	pg_world_close(&w);

@@ -37,7 +37,7 @@ typedef enum kd_code {
 	KD_EBROKER = 8,   /* Kafka */
 	KD_ESINK = 9,     /* the sink */
 	KD_ERECORD = 10,  /* a record that cannot be delivered; kd_error.offset or .row names it */
-	KD_ETARGET = 11,  /* the target cannot give the guarantee, or is not this job's */
+	KD_ETARGET = 11,  /* the target cannot give the guarantee */
 	KD_EWENTBACK = 12, /* the database went back in time: take over again */
 	KD_ESTOPPED = 13, /* stopped on request */
 	KD_EBUSY = 14     /* somebody else holds what is needed, and may not be ended from here */

@@ -232,7 +232,7 @@ typedef struct kd_sink_ops {
 	/* ---- the ledger (one transaction each, committed when it returns KD_OK and KD_CAS_DONE) ---- */
 
 	/* Takes the job over: locks job, partitions, positions in this order and by partition_index; a new epoch; my
-	 * owner into every row; then reads the image.  Creates the job's row on first sight.  Refuses (KD_ETARGET, STOP)
+	 * owner into every row; then reads the image.  Creates the job's row on first sight.  Refuses (KD_ECONFIG, STOP)
 	 * another cluster or target than the stored ones, and a target that another job feeds from the same topic, naming
 	 * old, new and the way out.  Waits for work in flight; ends a blocker past its lock wait, or KD_EBUSY/RETRY naming
 	 * it and the statement that ends it. */
