@@ -133,7 +133,7 @@ void case_two_first_starts_at_once_both_succeed_in_order(world *w)
 
 static void is_refused(kd_code code, const kd_error *err, const char *named)
 {
-	cr_assert_eq(code, KD_ETARGET, "%s", err->message);
+	cr_assert_eq(code, KD_ECONFIG, "%s", err->message);
 	cr_assert_eq(err->action, KD_STOP);
 	cr_assert(strstr(err->message, named), "%s does not name %s", err->message, named);
 }
