@@ -190,3 +190,14 @@ void kd_config_check_kafka_whole(const kd_config *config, kd_findings *findings)
 	if (has_map && !has_source)
 		kd_findings_add_nowhere(findings, config->origins[0], "missing key \"kafka.bootstrap.servers\"");
 }
+
+bool kd_config_read_committed(const kd_config *config)
+{
+	for (size_t i = 0; i < kd_config_kafka_count(config); i++) {
+		const char *name, *value;
+		kd_config_kafka(config, i, &name, &value);
+		if (!strcmp(name, "isolation.level"))
+			return strcmp(value, "read_uncommitted") != 0;
+	}
+	return true;
+}

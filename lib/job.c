@@ -22,13 +22,7 @@ static void read_settings(kd_job *job)
 	const kd_config *c = job->config;
 	kd_settings *s = &job->settings;
 	s->name = kd_config_string(c, "job");
-	s->read_committed = true;
-	for (size_t i = 0; i < kd_config_kafka_count(c); i++) {
-		const char *name, *value;
-		kd_config_kafka(c, i, &name, &value);
-		if (!strcmp(name, "isolation.level"))
-			s->read_committed = strcmp(value, "read_uncommitted") != 0;
-	}
+	s->read_committed = kd_config_read_committed(c);
 	s->record_loss = !strcmp(kd_config_string(c, "on_data_loss"), "record");
 	s->backpressure = kd_config_bool(c, "batch.backpressure");
 	s->interval_ms = kd_config_int(c, "batch.interval_ms");

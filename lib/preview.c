@@ -14,17 +14,6 @@ struct preview {
 	size_t n;
 };
 
-static bool read_committed(const kd_config *config)
-{
-	for (size_t i = 0; i < kd_config_kafka_count(config); i++) {
-		const char *name, *value;
-		kd_config_kafka(config, i, &name, &value);
-		if (!strcmp(name, "isolation.level"))
-			return strcmp(value, "read_uncommitted") != 0;
-	}
-	return true;
-}
-
 static kd_code list_partitions(struct preview *p, kd_kafka *kafka, kd_error *err)
 {
 	size_t n_names = kd_config_topic_count(p->config), n = 0;
@@ -91,7 +80,7 @@ static kd_code ask_offsets(struct preview *p, kd_kafka *kafka, kd_planner_partit
 	for (size_t i = 0; code == KD_OK && i < p->n; i++) {
 		kd_plan_row *row = &p->rows[i];
 		row->high = offsets[i].high;
-		row->end = read_committed(p->config) ? offsets[i].last_stable : offsets[i].high;
+		row->end = kd_config_read_committed(p->config) ? offsets[i].last_stable : offsets[i].high;
 		int64_t from = row->planned_until >= 0 ? row->planned_until : first_position(p->config, row, &offsets[i]);
 		ranges[i] = (kd_planner_partition) {.from = from, .end = row->end, .high = row->high};
 	}

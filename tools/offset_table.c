@@ -147,21 +147,9 @@ static kd_code read_ledger(struct offset_table *table, struct ledger_look *look,
 	return code;
 }
 
-static bool is_read_uncommitted(const kd_config *config)
-{
-	for (size_t i = 0; i < kd_config_kafka_count(config); i++) {
-		const char *name, *value;
-
-		kd_config_kafka(config, i, &name, &value);
-		if (strcmp(name, "isolation.level") == 0)
-			return strcmp(value, "read_uncommitted") == 0;
-	}
-	return false;
-}
-
 static void join_ledger(struct offset_table *table, struct ledger_look *look)
 {
-	bool uncommitted = is_read_uncommitted(table->file->config);
+	bool uncommitted = !kd_config_read_committed(table->file->config);
 	int64_t at_ms = now_ms(), after_ms = stalled_after_ms(table->file->config);
 
 	if (look->segments.n)

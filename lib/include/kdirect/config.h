@@ -89,6 +89,8 @@ KD_API size_t kd_config_topic_count(const kd_config *config);
 KD_API const char *kd_config_topic(const kd_config *config, size_t i);
 KD_API size_t kd_config_kafka_count(const kd_config *config);
 KD_API void kd_config_kafka(const kd_config *config, size_t i, const char **ret_name, const char **ret_value);
+/* The isolation level that the job reads at: read_committed unless kafka.isolation.level says otherwise. */
+KD_API bool kd_config_read_committed(const kd_config *config);
 KD_API kd_start_kind kd_config_start(const kd_config *config);
 KD_API int64_t kd_config_start_timestamp_ms(const kd_config *config);
 /* The offset asked for, or -1 where the start policy names none for this partition. */
