@@ -30,7 +30,7 @@ say         = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 BARE_GOALS := demo test deps help clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 LIB_PKGS   := rdkafka jansson
-SINK_PKGS  := libpq sqlite3
+SINK_PKGS  := libpq sqlite3 zlib libzstd
 ifneq ($(shell $(PKG_CONFIG) --exists $(LIB_PKGS) $(SINK_PKGS) && echo yes),yes)
 $(error $(LIB_PKGS) or $(SINK_PKGS) not found by $(PKG_CONFIG); "make deps" installs them)
 endif

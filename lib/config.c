@@ -21,17 +21,30 @@ static size_t count_options(const kd_config *config)
 	return n + config->n_more;
 }
 
-kd_config *kd_config_new(const kd_option *more, size_t n)
+/* All tables in one array, so that an option has one number. */
+static bool join_tables(kd_config *config, const kd_options *tables, size_t n)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += tables[i].n;
+	config->more = calloc(total ? total : 1, sizeof *config->more);
+	for (size_t i = 0; config->more && i < n; i++)
+		for (size_t k = 0; k < tables[i].n; k++) {
+			assert(tables[i].items[k].type != KD_OPT_START && tables[i].items[k].type != KD_OPT_MAP);
+			config->more[config->n_more++] = tables[i].items[k];
+		}
+	return config->more != NULL;
+}
+
+kd_config *kd_config_new(const kd_options *tables, size_t n)
 {
 	kd_config *config = calloc(1, sizeof *config);
 
 	if (!config)
 		return NULL;
-	config->more = more;
-	config->n_more = n;
-	for (size_t i = 0; i < n; i++)
-		assert(more[i].type <= KD_OPT_ENUM); /* a sink's options are scalars */
-	config->values = calloc(count_options(config), sizeof *config->values);
+	if (join_tables(config, tables, n))
+		config->values = calloc(count_options(config), sizeof *config->values);
 	if (!config->values) {
 		kd_config_free(config);
 		return NULL;
@@ -78,7 +91,8 @@ void kd_config_free(kd_config *config)
 	free(config->entries);
 	free(config->origins);
 	free(config->values);
-	free(config->sink_type);
+	free(config->more);
+	free(config->peeked);
 	free(config);
 }
 
@@ -106,20 +120,6 @@ static kd_origin *add_origin(kd_config *config, const char *name, const char *te
 	memcpy(origin->text, text, size);
 	origin->text[size] = 0;
 	return config->origins[config->n_origins++] = origin;
-}
-
-/* What sink.type says now, unexpanded. */
-static void note_sink_type(kd_config *config)
-{
-	for (size_t i = 0; i < config->n_entries; i++) {
-		const kd_entry *entry = &config->entries[i];
-		if (entry->is_repeat || strcmp(entry->key, "sink.type") != 0)
-			continue;
-		json_t *json = kd_config_entry_json(entry);
-		free(config->sink_type);
-		config->sink_type = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
-		json_decref(json);
-	}
 }
 
 /* Reports where jansson stopped.  The text that it quotes is left out: it may be part of a password. */
@@ -168,10 +168,7 @@ kd_code kd_config_parse(kd_config *config, const char *text, size_t size, const 
 		json_err.position = 1;
 		return report_syntax(origin, &json_err, report, opaque, err);
 	}
-	kd_code code = kd_config_split(config, origin, 0, "", err);
-	if (!code)
-		note_sink_type(config);
-	return code;
+	return kd_config_split(config, origin, 0, "", err);
 }
 
 /* Reads the open file to its end.  Returns 0 or an errno; EFBIG past the bound. */
@@ -243,13 +240,42 @@ kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_
 		if (!copy || !kd_config_add_entry(config, copy, origin, whole, false))
 			return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
 	}
-	note_sink_type(config);
 	return code;
 }
 
-const char *kd_config_sink_type(const kd_config *config)
+/* The value of the last entry of a key, a new reference; NULL: there is none. */
+static json_t *entry_json(const kd_config *config, const char *key)
 {
-	return config->checked ? kd_config_string(config, "sink.type") : config->sink_type;
+	for (size_t i = 0; i < config->n_entries; i++)
+		if (!config->entries[i].is_repeat && strcmp(config->entries[i].key, key) == 0)
+			return kd_config_entry_json(&config->entries[i]);
+	return NULL;
+}
+
+/* Keeps a copy of a string of the text, for the caller to borrow until the next look. */
+static const char *keep_peeked(kd_config *config, const json_t *json)
+{
+	free(config->peeked);
+	config->peeked = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
+	return config->peeked;
+}
+
+const char *kd_config_peek(kd_config *config, const char *key)
+{
+	json_t *json = entry_json(config, key);
+	const char *text = keep_peeked(config, json);
+
+	json_decref(json);
+	return text;
+}
+
+const char *kd_config_peek_at(kd_config *config, const char *key, size_t i)
+{
+	json_t *json = entry_json(config, key);
+	const char *text = keep_peeked(config, json_array_get(json, i));
+
+	json_decref(json);
+	return text;
 }
 
 /* The value of a key of one of two types. */

@@ -41,14 +41,14 @@ typedef struct kd_start_offset {
 } kd_start_offset;
 
 struct kd_config {
-	const kd_option *more;
+	kd_option *more; /* of all tables given */
 	size_t n_more;
 
 	kd_origin **origins; /* [0]: the file */
 	size_t n_origins;
 	kd_entry *entries;
 	size_t n_entries, capacity_entries;
-	char *sink_type; /* before the check */
+	char *peeked; /* what kd_config_peek gave last */
 
 	/* What the check makes of them. */
 	bool checked;

@@ -82,7 +82,7 @@ static kd_code apply_args(kd_config *config, const struct args *args, kd_error *
 static kd_code parse(const struct args *args, const kd_buf *text, const char *name, const kd_sink_ops *sink,
 	kd_diagnostic_fn *report, void *opaque, kd_config **ret_config, kd_error *err)
 {
-	kd_config *config = kd_config_new(sink ? sink->options : NULL, sink ? sink->n_options : 0);
+	kd_config *config = kd_config_new(sink ? &(kd_options){sink->options, sink->n_options} : NULL, sink ? 1 : 0);
 	kd_code code;
 
 	*ret_config = config;
@@ -109,7 +109,7 @@ static const kd_sink_ops *sink_of(const struct args *args, const kd_buf *text, c
 
 	ret_type[0] = '\0';
 	if (parse(args, text, name, NULL, forget, NULL, &config, &ignored) == KD_OK &&
-	    (type = kd_config_sink_type(config))) {
+	    (type = kd_config_peek(config, "sink.type"))) {
 		snprintf(ret_type, size, "%s", type);
 		sink = kd_sink_find(type);
 	}

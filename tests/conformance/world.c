@@ -24,7 +24,7 @@ static kd_config *make_config(world *w, const char *job, const char *table)
 	char *sink = w->store->sink_json(w->db, table);
 	char *text = kt_format("{\"job\": \"%s\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"%s\"],"
 		" \"sink\": %s}", job, TOPIC, sink);
-	kd_config *config = kd_config_new(w->ops->options, w->ops->n_options);
+	kd_config *config = kd_config_new(&(kd_options){w->ops->options, w->ops->n_options}, 1);
 	kt_check(config, "no memory");
 	MUST(kd_config_parse(config, text, strlen(text), "job", complain, NULL, &e_));
 	MUST(kd_config_check(config, complain, NULL, &e_));

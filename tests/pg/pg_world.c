@@ -46,7 +46,7 @@ kd_config *pg_world_config(const pg_world *w)
 		" \"retry_timeout_ms\": 20000,"
 		" \"sink\": {\"type\": \"postgres\", \"dsn\": \"%s\", \"table\": \"%s\"%s%s}}",
 		w->job, w->dsn, w->table, w->more[0] ? ", " : "", w->more);
-	kd_config *config = kd_config_new(w->ops->options, w->ops->n_options);
+	kd_config *config = kd_config_new(&(kd_options){w->ops->options, w->ops->n_options}, 1);
 	MUST(kd_config_parse(config, text, strlen(text), "job.json", print_finding, NULL, &failure));
 	MUST(kd_config_check(config, print_finding, NULL, &failure));
 	return config;

@@ -4,7 +4,7 @@
 # Names carry no versions, so that the distribution's own are taken.  Nothing to do costs one dpkg-query.
 set -eu
 
-demo=(gcc g++ make libc6-dev pkgconf librdkafka-dev libjansson-dev libpq-dev libsqlite3-dev
+demo=(gcc g++ make libc6-dev pkgconf librdkafka-dev libjansson-dev libpq-dev libsqlite3-dev zlib1g-dev libzstd-dev
 	libmimalloc-dev)
 test=(clang libcriterion-dev postgresql pgbouncer sqlite3 default-jre-headless maven openssl)
 

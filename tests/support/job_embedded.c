@@ -47,7 +47,7 @@ kt_embedded *kt_embedded_start_with(const char *text, const kd_sink_ops *sink, c
 	kt_embedded *job = calloc(1, sizeof(*job));
 
 	kt_check(job, "no memory");
-	job->config = kd_config_new(sink->options, sink->n_options);
+	job->config = kd_config_new(&(kd_options){sink->options, sink->n_options}, 1);
 	kt_check(job->config, "no memory");
 	kt_check(kd_config_parse(job->config, text, strlen(text), "job", tell, NULL, &job->err) == KD_OK &&
 			 kd_config_check(job->config, tell, NULL, &job->err) == KD_OK &&

@@ -29,7 +29,7 @@ static void collect(void *opaque, const kd_diagnostic *diagnostic)
 
 static kd_config *new_config(void)
 {
-	kd_config *config = kd_config_new(sink_options, sizeof sink_options / sizeof sink_options[0]);
+	kd_config *config = kd_config_new(&(kd_options){sink_options, sizeof sink_options / sizeof sink_options[0]}, 1);
 
 	cr_assert_not_null(config);
 	return config;
@@ -90,7 +90,7 @@ Test(config, applies_the_defaults_of_the_table)
 	cr_expect_eq(kd_config_int(config, "ledger_keep_days"), 30);
 	cr_expect_null(kd_config_string(config, "mirror_group"));
 	cr_expect_eq(kd_config_start(config), KD_START_LATEST);
-	cr_expect_str_eq(kd_config_sink_type(config), "postgres");
+	cr_expect_str_eq(kd_config_peek(config, "sink.type"), "postgres");
 	cr_expect_eq(kd_config_int(config, "sink.port"), 5432);
 	cr_expect_null(kd_config_string(config, "sink.table"));
 	cr_expect(kd_config_is_set(config, "sink.dsn"));
@@ -382,9 +382,9 @@ Test(config, knows_the_sink_before_the_check)
 	kd_error err = {0};
 
 	cr_assert_eq(kd_config_parse(config, GOOD "}", strlen(GOOD "}"), "f", NULL, NULL, &err), KD_OK);
-	cr_expect_str_eq(kd_config_sink_type(config), "postgres");
+	cr_expect_str_eq(kd_config_peek(config, "sink.type"), "postgres");
 	cr_assert_eq(kd_config_set(config, "sink.type", "null", &err), KD_OK);
-	cr_expect_str_eq(kd_config_sink_type(config), "null");
+	cr_expect_str_eq(kd_config_peek(config, "sink.type"), "null");
 	cr_expect_eq(kd_config_check(config, NULL, NULL, &err), KD_OK, "a sink's keys without its table are not judged");
 	kd_config_free(config);
 }

@@ -71,7 +71,7 @@ static void table_open(table *t, const char *ddl, const char *more_options)
 	execute(t, ddl);
 	char *text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"o\"],"
 		" \"sink\": {\"type\": \"sqlite\", \"path\": \"%s\", \"table\": \"t\"%s}}", t->path, more_options);
-	t->config = kd_config_new(kd_sqlite_sink.options, kd_sqlite_sink.n_options);
+	t->config = kd_config_new(&(kd_options){kd_sqlite_sink.options, kd_sqlite_sink.n_options}, 1);
 	must(kd_config_parse(t->config, text, strlen(text), "job", say_finding, NULL, &err), &err);
 	must(kd_config_check(t->config, say_finding, NULL, &err), &err);
 	free(text);

@@ -50,7 +50,7 @@ static kd_config *configure(const char *path, const char *name, const char *tabl
 	kd_error err = {0};
 	char *text = kt_format("{\"job\": \"%s\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"o\"],"
 		" \"sink\": {\"type\": \"sqlite\", \"path\": \"%s\", \"table\": \"%s\"%s}}", name, path, table, more);
-	kd_config *config = kd_config_new(ops->options, ops->n_options);
+	kd_config *config = kd_config_new(&(kd_options){ops->options, ops->n_options}, 1);
 	kt_check(kd_config_parse(config, text, strlen(text), "job", say_finding, NULL, &err) == KD_OK &&
 		kd_config_check(config, say_finding, NULL, &err) == KD_OK, "%s", err.message);
 	free(text);

@@ -26,7 +26,7 @@ typedef enum kd_option_type {
 	KD_OPT_LIMIT,     /* as INT, or the word "unlimited" */
 	KD_OPT_BOOL,
 	KD_OPT_ENUM,      /* one of the words in `values`, separated by | */
-	KD_OPT_STRINGS,   /* an array of strings (topics) */
+	KD_OPT_STRINGS,   /* an array of strings */
 	KD_OPT_START,     /* "latest", "earliest", {"timestamp": ...}, {topic: {partition: offset}} */
 	KD_OPT_MAP        /* an object of strings (kafka.*) */
 } kd_option_type;
@@ -42,6 +42,12 @@ typedef struct kd_option {
 	const char *help;           /* one or two sentences, with the unit */
 } kd_option;
 
+/* A table of options. */
+typedef struct kd_options {
+	const kd_option *items;
+	size_t n;
+} kd_options;
+
 typedef struct kd_config kd_config;
 
 /* Where a job starts in a topic that it sees for the first time. */
@@ -55,9 +61,9 @@ typedef struct kd_diagnostic {
 } kd_diagnostic;
 typedef void kd_diagnostic_fn(void *opaque, const kd_diagnostic *diagnostic);
 
-/* A configuration that knows the engine's options and `n` more (a sink's; keys begin with "sink.").
- * The table must outlive the configuration.  NULL without memory. */
-KD_API kd_config *kd_config_new(const kd_option *more, size_t n);
+/* A configuration that knows the engine's options and those of n more tables (a sink's, a decoder's, a transform's, a
+ * program's own), which must outlive it.  Of all types but KD_OPT_START and KD_OPT_MAP.  NULL without memory. */
+KD_API kd_config *kd_config_new(const kd_options *tables, size_t n);
 KD_API void kd_config_free(kd_config *config);
 
 /* Reads JSON text; `name` is what diagnostics call it.  Syntax errors are reported through `report` with
@@ -76,8 +82,11 @@ KD_API kd_code kd_config_set(kd_config *config, const char *key, const char *val
  * KD_ECONFIG where there was at least one; err then counts them. */
 KD_API kd_code kd_config_check(kd_config *config, kd_diagnostic_fn *report, void *opaque, kd_error *err) KD_CHECK;
 
-/* Which sink is asked for ("postgres"); may be called after parse, before check.  NULL: none. */
-KD_API const char *kd_config_sink_type(const kd_config *config);
+/* What a text key says now, unexpanded ("sink.type"); may be called after parse, before check, and for keys that are in no
+ * table.  Borrowed until the next look.  NULL: nothing, or no text. */
+KD_API const char *kd_config_peek(kd_config *config, const char *key);
+/* The same of the i-th string of an array ("plugins").  NULL past the last. */
+KD_API const char *kd_config_peek_at(kd_config *config, const char *key, size_t i);
 
 /* The getters: borrowed values, valid as long as the configuration.  A key that is in no table is a programming
  * mistake (assert). */
@@ -85,6 +94,8 @@ KD_API const char *kd_config_string(const kd_config *config, const char *key); /
 KD_API int64_t kd_config_int(const kd_config *config, const char *key);
 KD_API bool kd_config_bool(const kd_config *config, const char *key);
 KD_API bool kd_config_is_set(const kd_config *config, const char *key); /* given, not defaulted */
+KD_API size_t kd_config_strings_count(const kd_config *config, const char *key);
+KD_API const char *kd_config_strings_at(const kd_config *config, const char *key, size_t i); /* NULL past the last */
 KD_API size_t kd_config_topic_count(const kd_config *config);
 KD_API const char *kd_config_topic(const kd_config *config, size_t i);
 KD_API size_t kd_config_kafka_count(const kd_config *config);

@@ -11,6 +11,7 @@
 #include "kdirect/kafka.h"
 #include "kdirect/log.h"
 #include "kdirect/sink.h"
+#include "kdirect/transform.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,6 +30,9 @@ typedef struct kd_job_options {
 	const char *version; /* of the program, for the instance row; NULL: the library's */
 	kd_job_observer *observer; /* NULL: none */
 	void *observer_opaque;
+	/* What makes rows of records; they outlive the job.  decoder NULL: the library's own by the name in decode.type. */
+	const kd_decoder_ops *decoder;
+	const kd_transform_ops *transform; /* NULL: none */
 } kd_job_options;
 
 /* Where a job stands.  Counters since this start. */

@@ -2,7 +2,8 @@
 /* kdirect/kdirect.h: everything.  A job in a few lines:
  *
  *     kd_error err = {0};
- *     kd_config *config = kd_config_new(sink->options, sink->n_options);
+ *     kd_options options_of_sink = {sink->options, sink->n_options};
+ *     kd_config *config = kd_config_new(&options_of_sink, 1);
  *     if (kd_config_load(config, "orders.json", report, NULL, &err) == KD_OK &&
  *         kd_config_check(config, report, NULL, &err) == KD_OK) {
  *             kd_job_options options = {.log = {.fn = print_line, .level = KD_LOG_INFO}};
@@ -24,7 +25,9 @@
 #include "kdirect/job.h"
 #include "kdirect/kafka.h"
 #include "kdirect/log.h"
+#include "kdirect/row.h"
 #include "kdirect/sink.h"
+#include "kdirect/transform.h"
 #include "kdirect/types.h"
 
 #endif

@@ -187,7 +187,16 @@ typedef struct kd_ledger_view {
 typedef enum kd_finding_level { KD_FINDING_OK, KD_FINDING_NOTE, KD_FINDING_BAD } kd_finding_level;
 typedef void kd_finding_fn(void *opaque, kd_finding_level level, const char *what, const char *message);
 
+/* What a sink can promise.  check, audit and the ledger's readers name it. */
+typedef enum kd_guarantee {
+	KD_GUARANTEE_NONE,         /* "none": a benchmark's sink */
+	KD_GUARANTEE_KEYED,        /* "keyed": at least once, repetitions identical and by key: see keyed.h */
+	KD_GUARANTEE_EXACTLY_ONCE, /* "exactly once": rows and ledger move in one transaction */
+} kd_guarantee;
+KD_API const char *kd_guarantee_name(kd_guarantee guarantee);
+
 typedef struct kd_sink_context {
+	const struct kd_sink_ops *ops; /* the table that is being used */
 	const kd_config *config;
 	const kd_logger *log;
 	bool read_only; /* a tool: create nothing, change nothing */
@@ -199,7 +208,10 @@ typedef struct kd_sink_ops {
 	const char *summary; /* one line for --help */
 	const kd_option *options; /* its configuration keys, "sink...." */
 	size_t n_options;
-	bool transactional; /* rows and ledger move in one transaction; false: a benchmark's sink */
+	kd_guarantee guarantee;
+	const void *more; /* the sink's own, for tables that are made of others; else NULL */
+	/* What it stands on, for --version: "libpq 15.3".  NULL: nothing of its own. */
+	const char *(*library)(void);
 
 	/* ---- the sink ---- */
 
@@ -284,6 +296,10 @@ typedef struct kd_sink_ops {
 	kd_code (*commit)(void *session, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err);
 	/* Rolls back.  Idempotent; cannot fail; safe with nothing open. */
 	void (*abort)(void *session);
+	/* Reads within the open data transaction, between begin and commit, also between two writes.  params are text ($1,
+	 * $2, ...; NULL: a null), the answer's rows too.  NULL: the sink has no tables to read. */
+	kd_code (*query)(void *session, const char *sql, const char *const *params, size_t n_params,
+		bool (*row)(void *opaque, const char *const *values, size_t n), void *opaque, kd_error *err);
 
 	/* ---- encoders ---- */
 
@@ -291,7 +307,9 @@ typedef struct kd_sink_ops {
 	void (*encoder_close)(void *encoder);
 	/* As interrupt, for an encoder that asks a server.  NULL: it never blocks. */
 	void (*encoder_interrupt)(void *encoder);
-	/* Adds one record's rows.  *ret_rows: how many (0: dropped by the job's rule).  The encoder may hold rows back until
+	/* Adds one record's rows, to the table that record->table names (NULL: the sink's own; a name that sink.tables does
+	 * not list is KD_ECONFIG, STOP).  Where a transform splits a record this is called several times with its offset.
+	 * *ret_rows: how many (0: dropped by the job's rule).  The encoder may hold rows back until
 	 * flush; then out has them in the order of the calls.  KD_ERECORD, STOP where it cannot be delivered: err->offset,
 	 * and the message names the column and the reason.  Calls for one batch partition never interleave with another's
 	 * without a flush between. */

@@ -40,6 +40,7 @@ typedef struct kd_record {
 	size_t key_size;
 	const void *value;    /* NULL: a null value (tombstone) */
 	size_t value_size;
+	const char *table;    /* where its row goes: NULL the sink's own table, else one of sink.tables */
 	void *native;         /* the reader's own; for kd_record_header */
 } kd_record;
 

@@ -7,6 +7,10 @@
 
 #include <kdirect/sink.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 KD_API extern const kd_sink_ops kd_postgres_sink;
 KD_API extern const kd_sink_ops kd_sqlite_sink;
 KD_API extern const kd_sink_ops kd_null_sink;
@@ -17,4 +21,7 @@ KD_API const kd_sink_ops *kd_sink_find(const char *type);
 /* The i-th sink, from 0, in the order of the reference page; NULL past the last. */
 KD_API const kd_sink_ops *kd_sink_at(size_t i);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
