@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include "pg_json.h"
-#include "pg_json_utf8.h"
+#include "kdirect/json.h"
 
 #define LITERAL(text) (text), sizeof(text) - 1
 
@@ -32,14 +31,14 @@ static bool append_text(const char *text, size_t size, kd_buf *out)
 {
 	char *to = size > SIZE_MAX / 8 ? NULL : kd_buf_reserve(out, size * 6);
 	if (to)
-		out->size = (size_t) (pg_json_spell(text, size, to) - out->data);
+		out->size = (size_t) (kd_json_spell(text, size, to) - out->data);
 	return to != NULL;
 }
 
 // "text":"..." or "base64":"..."; the words are given with their punctuation.
 static bool append_either(const char *text_word, const char *base64_word, const void *bytes, size_t size, kd_buf *out)
 {
-	bool is_text = pg_utf8_is_text(bytes, size, NULL);
+	bool is_text = kd_utf8_is_text(bytes, size, NULL);
 	const char *word = is_text ? text_word : base64_word;
 	return kd_buf_append(out, word, strlen(word)) &&
 		(is_text ? append_text(bytes, size, out) : append_base64(bytes, size, out)) && kd_buf_append(out, "\"", 1);

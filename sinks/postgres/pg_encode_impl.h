@@ -12,10 +12,10 @@
 #ifndef PG_ENCODE_IMPL_H
 #define PG_ENCODE_IMPL_H
 
+#include "kdirect/json.h"
 #include "pg_encode.h"
 #include "pg_encode_frame.h"
 #include "pg_encode_names.h"
-#include "pg_json.h"
 #include "pg_judge.h"
 
 #define PG_LARGE_DOCUMENT (8u << 20) /* bytes; from here on limits within the server count */
@@ -27,7 +27,7 @@
 
 /* A field of the document being encoded. */
 struct pg_slot {
-	struct pg_json_value value;
+	kd_json_value value;
 	uint64_t document; /* pg_encoder.document when it was seen */
 };
 
@@ -56,7 +56,7 @@ struct pg_encoder {
 	bool has_headers; /* one of them takes the headers */
 
 	/* the record being encoded */
-	struct pg_json json;
+	kd_json json;
 	struct pg_names names;
 	struct pg_slot *slot; /* by column */
 	uint64_t document;    /* counts documents, so that slots need no clearing */

@@ -68,7 +68,7 @@ static bool remember(struct pg_names *names, struct pg_name *to, const char *tex
 	return true;
 }
 
-uint16_t pg_names_find(struct pg_names *names, size_t i, const struct pg_json_key *key, bool *ret_new)
+uint16_t pg_names_find(struct pg_names *names, size_t i, const kd_json_key *key, bool *ret_new)
 {
 	char plain[MAX_ESCAPED];
 	const char *text = key->text;
@@ -77,7 +77,7 @@ uint16_t pg_names_find(struct pg_names *names, size_t i, const struct pg_json_ke
 	if (key->escaped) {
 		if (size > sizeof plain)
 			return PG_NO_COLUMN;
-		size = (size_t) (pg_json_unescape(text, size, plain) - plain);
+		size = (size_t) (kd_json_unescape(text, size, plain) - plain);
 		text = plain;
 	}
 	struct pg_name *name = place(names, text, size);

@@ -4,8 +4,8 @@
 #ifndef PG_ENCODE_NAMES_H
 #define PG_ENCODE_NAMES_H
 
+#include "kdirect/json.h"
 #include "pg_columns.h"
-#include "pg_json.h"
 
 #define PG_NO_COLUMN UINT16_MAX
 #define PG_MAX_UNKNOWN 100 /* so many unknown names are remembered */
@@ -38,6 +38,6 @@ static inline const struct pg_name *pg_names_guess(const struct pg_names *names,
 
 /* Finds a key that was not the guess for the i-th place; its column, or PG_NO_COLUMN.  *ret_new: an unknown name that
  * was not seen before and is remembered from now on. */
-uint16_t pg_names_find(struct pg_names *names, size_t i, const struct pg_json_key *key, bool *ret_new);
+uint16_t pg_names_find(struct pg_names *names, size_t i, const kd_json_key *key, bool *ret_new);
 
 #endif

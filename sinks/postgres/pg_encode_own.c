@@ -7,7 +7,6 @@
 
 #include "pg_encode_headers.h"
 #include "pg_encode_impl.h"
-#include "pg_json_utf8.h"
 #include "pg_values.h"
 #include "pg_values_wire.h"
 
@@ -52,13 +51,13 @@ static bool is_text_type(uint32_t type)
 static kd_code check_json(struct pg_encoder *encoder, const kd_record *record, const struct pg_column *column,
 	const void *bytes, size_t size, kd_error *err)
 {
-	struct pg_json_value value;
+	kd_json_value value;
 	size_t at;
-	bool plain = size < PG_LARGE_DOCUMENT && pg_json_whole(&encoder->json, bytes, size, &value) &&
-		!(encoder->json.flags & (PG_JSON_WIDE | PG_JSON_DEEP));
-	if (plain && (encoder->conf.columns->utf8 || !(encoder->json.flags & PG_JSON_NON_ASCII)))
+	bool plain = size < PG_LARGE_DOCUMENT && kd_json_whole(&encoder->json, bytes, size, &value) &&
+		!(encoder->json.flags & (KD_JSON_WIDE | KD_JSON_DEEP));
+	if (plain && (encoder->conf.columns->utf8 || !(encoder->json.flags & KD_JSON_NON_ASCII)))
 		return KD_OK;
-	if (!pg_utf8_is_text(bytes, size, &at))
+	if (!kd_utf8_is_text(bytes, size, &at))
 		return refuse_text(record, column, bytes, size, at, err);
 	if (!encoder->judge)
 		return pg_refuse(record, "22P02", err, "column \"%s\": not plain JSON, and no server to ask", column->name);
@@ -83,7 +82,7 @@ static kd_code check_payload(struct pg_encoder *encoder, const kd_record *record
 			column->name, size);
 	if (column->type == PG_JSONB)
 		return check_json(encoder, record, column, bytes, size, err);
-	if (is_text_type(column->type) && !pg_utf8_is_text(bytes, size, &at))
+	if (is_text_type(column->type) && !kd_utf8_is_text(bytes, size, &at))
 		return refuse_text(record, column, bytes, size, at, err);
 	return KD_OK;
 }

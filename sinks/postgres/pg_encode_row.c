@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "pg_encode_impl.h"
-#include "pg_json_utf8.h"
 #include "pg_values.h"
 #include "pg_values_wire.h"
 
@@ -54,8 +53,8 @@ static bool is_seen(const struct pg_encoder *encoder, size_t column)
 }
 
 // A field without a column; each name is logged once.
-static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *batch, const struct pg_json_key *key,
-	bool is_new, struct pg_json_key *first)
+static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_json_key *key,
+	bool is_new, kd_json_key *first)
 {
 	const struct pg_columns *columns = encoder->conf.columns;
 	const struct pg_names *names = &encoder->names;
@@ -71,24 +70,24 @@ static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *b
 
 // Reads the document into the slots.  False: it is not well-formed.  *ret_unknown: the first key that has no column.
 static bool scan(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
-	struct pg_json_key *ret_unknown)
+	kd_json_key *ret_unknown)
 {
 	struct pg_names *names = &encoder->names;
 	// In another encoding the flags count, and those of a key that is guessed are not known.
 	size_t no_guess = encoder->conf.columns->utf8 ? 0 : SIZE_MAX / 2;
-	struct pg_json_key key;
-	struct pg_json_value unread;
-	pg_json_open(&encoder->json, record->value, record->value_size);
+	kd_json_key key;
+	kd_json_value unread;
+	kd_json_open(&encoder->json, record->value, record->value_size);
 	encoder->document++;
 	for (size_t i = 0;; i++) {
 		const struct pg_name *guess = pg_names_guess(names, no_guess + i);
-		enum pg_json_step step = pg_json_next(&encoder->json, guess->text, guess->size, &key);
-		if (step != PG_JSON_FIELD)
-			return step == PG_JSON_END;
+		kd_json_step step = kd_json_read_key(&encoder->json, guess->text, guess->size, &key);
+		if (step != KD_JSON_FIELD)
+			return step == KD_JSON_END;
 		bool is_new = false;
 		uint16_t column = key.guessed ? guess->column : pg_names_find(names, i, &key, &is_new);
 		struct pg_slot *slot = column != PG_NO_COLUMN ? &encoder->slot[column] : NULL;
-		if (!pg_json_value(&encoder->json, slot ? &slot->value : &unread))
+		if (!kd_json_read_value(&encoder->json, slot ? &slot->value : &unread))
 			return false;
 		if (slot)
 			slot->document = encoder->document;
@@ -110,9 +109,9 @@ static void join_seen(struct pg_encoder *encoder)
 // What only the server can say of a document that is well-formed.
 static bool is_odd(const struct pg_encoder *encoder, const kd_record *record)
 {
-	if (record->value_size > PG_LARGE_DOCUMENT || encoder->json.flags & PG_JSON_DEEP)
+	if (record->value_size > PG_LARGE_DOCUMENT || encoder->json.flags & KD_JSON_DEEP)
 		return true;
-	return !encoder->conf.columns->utf8 && encoder->json.flags & PG_JSON_NON_ASCII;
+	return !encoder->conf.columns->utf8 && encoder->json.flags & KD_JSON_NON_ASCII;
 }
 
 // Writes a tuple; NULL: some value is not plain.  With `judged` a mark stands for each value of the document.
@@ -182,7 +181,7 @@ static kd_code judge(struct pg_encoder *encoder, const kd_batch_partition *batch
 	bool well_formed, kd_error *err)
 {
 	size_t at;
-	if (!pg_utf8_is_text(record->value, record->value_size, &at))
+	if (!kd_utf8_is_text(record->value, record->value_size, &at))
 		return pg_refuse_bytes(record, not_taken, record->value, record->value_size, at, err);
 	if (!well_formed)
 		return refuse_malformed(encoder, record, err);
@@ -218,7 +217,7 @@ static kd_code encode_tuple(struct pg_encoder *encoder, const kd_batch_partition
 static kd_code encode_fields(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
-	struct pg_json_key unknown = {0};
+	kd_json_key unknown = {0};
 	if (!record->value)
 		return pg_refuse(record, "22004", err, "the value is null, and sink.null_value is \"error\"");
 	encoder->odd = NULL;

@@ -12,9 +12,9 @@
 // A length typmod counts characters and carries this (VARHDRSZ) on top.
 #define TYPMOD_BASE 4
 
-static bool is_container(const struct pg_json_value *value)
+static bool is_container(const kd_json_value *value)
 {
-	return value->kind == PG_JSON_OBJECT || value->kind == PG_JSON_ARRAY;
+	return value->kind == KD_JSON_OBJECT || value->kind == KD_JSON_ARRAY;
 }
 
 static char *write_bool(const char *text, size_t size, char *to)
@@ -28,11 +28,11 @@ static char *write_bool(const char *text, size_t size, char *to)
 }
 
 // A length in characters is kept for sure where the bytes do not exceed it.
-static char *write_text(const struct pg_column *column, const struct pg_json_value *value, char *to)
+static char *write_text(const struct pg_column *column, const kd_json_value *value, char *to)
 {
 	char *begin = to + 4, *end;
-	if (value->kind == PG_JSON_STRING && value->flags & PG_JSON_ESCAPED)
-		end = pg_json_unescape(value->text, value->size, begin);
+	if (value->kind == KD_JSON_STRING && value->flags & KD_JSON_ESCAPED)
+		end = kd_json_unescape(value->text, value->size, begin);
 	else
 		end = (char *) memcpy(begin, value->text, value->size) + value->size;
 	if (column->typmod >= TYPMOD_BASE && end - begin > column->typmod - TYPMOD_BASE)
@@ -41,20 +41,20 @@ static char *write_text(const struct pg_column *column, const struct pg_json_val
 	return end;
 }
 
-static char *write_json(const struct pg_column *column, const struct pg_json_value *value, char *to)
+static char *write_json(const struct pg_column *column, const kd_json_value *value, char *to)
 {
 	char *begin = to + 4, *p = begin;
 	if (column->type == PG_JSONB) {
-		if (value->flags & (PG_JSON_WIDE | PG_JSON_DEEP))
+		if (value->flags & (KD_JSON_WIDE | KD_JSON_DEEP))
 			return NULL;
 		*p++ = 1; // the version of jsonb's wire format
 	}
-	if (value->kind != PG_JSON_STRING) {
+	if (value->kind != KD_JSON_STRING) {
 		memcpy(p, value->text, value->size);
 		p += value->size;
 	} else {
 		*p++ = '"';
-		p = pg_json_respell(value->text, value->size, p);
+		p = kd_json_respell(value->text, value->size, p);
 		*p++ = '"';
 	}
 	pg_put32(to, (uint32_t) (p - begin));
@@ -84,14 +84,14 @@ static char *write_hex(const char *text, size_t size, char *to)
 }
 
 // The two spellings of bytea without surprises: \x and hex digits, or bytes without any backslash.
-static char *write_bytea(const struct pg_json_value *value, char *to)
+static char *write_bytea(const kd_json_value *value, char *to)
 {
 	const char *text = value->text;
 	size_t size = value->size;
 	char *begin = to + 4, *end;
-	if (size >= 3 && value->kind == PG_JSON_STRING && memcmp(text, "\\\\x", 3) == 0)
+	if (size >= 3 && value->kind == KD_JSON_STRING && memcmp(text, "\\\\x", 3) == 0)
 		end = write_hex(text + 3, size - 3, begin);
-	else if (value->flags & PG_JSON_ESCAPED)
+	else if (value->flags & KD_JSON_ESCAPED)
 		return NULL;
 	else
 		end = (char *) memcpy(begin, text, size) + size;
@@ -145,9 +145,9 @@ static char *write_scalar(const struct pg_column *column, const char *text, size
 	return NULL;
 }
 
-char *pg_value_write(const struct pg_column *column, const struct pg_json_value *value, char *to)
+char *pg_value_write(const struct pg_column *column, const kd_json_value *value, char *to)
 {
-	if (value->kind == PG_JSON_NULL)
+	if (value->kind == KD_JSON_NULL)
 		return pg_put_null(to);
 	switch (column->type) {
 	case PG_TEXT:
@@ -160,7 +160,7 @@ char *pg_value_write(const struct pg_column *column, const struct pg_json_value 
 	case PG_BYTEA:
 		return write_bytea(value, to);
 	}
-	if (is_container(value) || value->flags & PG_JSON_ESCAPED)
+	if (is_container(value) || value->flags & KD_JSON_ESCAPED)
 		return NULL;
 	return write_scalar(column, value->text, value->size, to);
 }

@@ -10,15 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kdirect/json.h"
 #include "pg_columns.h"
-#include "pg_json.h"
 
 /* What a field may take beyond the value's own size: its length word and the fixed part of any type. */
 #define PG_VALUE_ROOM 48
 
 /* Writes the whole field (its length first) at `to`, which has room for PG_VALUE_ROOM + value->size bytes; returns its
  * end, or NULL where the value is not plain. */
-char *pg_value_write(const struct pg_column *column, const struct pg_json_value *value, char *to);
+char *pg_value_write(const struct pg_column *column, const kd_json_value *value, char *to);
 
 /* ---- by kind of type; text is a token, or a string's bytes without escapes ---- */
 

@@ -48,11 +48,11 @@ Test(pg_encode, headers_keep_order_repeats_nulls_and_bytes)
 /* The field's bytes in hex, without its length; "odd" where it is not plain. */
 static void expect_bytes(uint32_t type, int32_t typmod, const char *token, const char *expected)
 {
-	static struct pg_json json;
+	static kd_json json;
 	struct pg_column column = {.type = type, .typmod = typmod};
-	struct pg_json_value value;
+	kd_json_value value;
 	char to[256], hex[512] = "odd";
-	cr_assert(pg_json_whole(&json, token, strlen(token), &value), "%s", token);
+	cr_assert(kd_json_whole(&json, token, strlen(token), &value), "%s", token);
 	const char *end = pg_value_write(&column, &value, to);
 	for (const char *p = to + 4; end && p < end; p++)
 		snprintf(hex + 2 * (p - to - 4), 3, "%02x", (unsigned char) *p);

@@ -23,6 +23,7 @@
 #include "kdirect/config.h"
 #include "kdirect/error.h"
 #include "kdirect/job.h"
+#include "kdirect/json.h"
 #include "kdirect/kafka.h"
 #include "kdirect/log.h"
 #include "kdirect/row.h"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// pg_json: see the header.
+// json_scan: the JSON scanner; see kdirect/json.h.
 //
 // The functions that scan take where a token begins and give back where it ends, or NULL where it is not well-formed.
 // The rules are those of PostgreSQL's lexer with escapes resolved (jsonfuncs.c asks for that): RFC 8259, and beyond it
 // no \u0000 and no surrogate without its other half.
-#include "pg_json.h"
+#include "kdirect/json.h"
 
 #include <string.h>
 
-#include "pg_json_utf8.h"
+#include "utf8.h"
 
 #define WIDE_NUMBER 100  // digits, sign and all
 #define WIDE_EXPONENT 3  // digits of the exponent
@@ -79,7 +79,7 @@ static const char *scan_unicode_escape(const char *p, const char *end, int32_t *
 // p: at the backslash.
 static const char *scan_escape(const char *p, const char *end, uint8_t *flags)
 {
-	*flags |= PG_JSON_ESCAPED;
+	*flags |= KD_JSON_ESCAPED;
 	if (end - p < 2)
 		return NULL;
 	if (p[1] != 'u')
@@ -87,7 +87,7 @@ static const char *scan_escape(const char *p, const char *end, uint8_t *flags)
 	int32_t code;
 	p = scan_unicode_escape(p + 2, end, &code);
 	if (p && code >= 0x80)
-		*flags |= PG_JSON_NON_ASCII;
+		*flags |= KD_JSON_NON_ASCII;
 	return p;
 }
 
@@ -95,9 +95,9 @@ static const char *scan_escape(const char *p, const char *end, uint8_t *flags)
 static inline const char *skip_plain(const char *p, const char *end)
 {
 	while (end - p >= 8) {
-		uint64_t word = pg_load8(p);
-		uint64_t odd = (word & PG_BYTES(0x80)) | pg_zero_bytes(word ^ PG_BYTES('"')) |
-			pg_zero_bytes(word ^ PG_BYTES('\\')) | pg_zero_bytes(word & PG_BYTES(0xE0));
+		uint64_t word = kd_load8(p);
+		uint64_t odd = (word & KD_BYTES(0x80)) | kd_zero_bytes(word ^ KD_BYTES('"')) |
+			kd_zero_bytes(word ^ KD_BYTES('\\')) | kd_zero_bytes(word & KD_BYTES(0xE0));
 		if (odd)
 			return p + (__builtin_ctzll(odd) >> 3);
 		p += 8;
@@ -123,10 +123,10 @@ static const char *scan_string(const char *p, const char *end, uint8_t *flags)
 			continue;
 		}
 		const unsigned char *character = (const unsigned char *) p;
-		size_t length = *character < 0x80 ? 0 : pg_utf8_length(character, (const unsigned char *) end);
+		size_t length = *character < 0x80 ? 0 : kd_utf8_length(character, (const unsigned char *) end);
 		if (length == 0)
 			return NULL;
-		*flags |= PG_JSON_NON_ASCII;
+		*flags |= KD_JSON_NON_ASCII;
 		p += length;
 	}
 }
@@ -149,7 +149,7 @@ static const char *scan_exponent(const char *p, const char *end, uint8_t *flags)
 	const char *begin = p;
 	p = scan_digits(p, end);
 	if (p && p - begin > WIDE_EXPONENT)
-		*flags |= PG_JSON_WIDE;
+		*flags |= KD_JSON_WIDE;
 	return p;
 }
 
@@ -167,7 +167,7 @@ static const char *scan_number(const char *p, const char *end, uint8_t *flags)
 	if (p && p < end && (*p == 'e' || *p == 'E'))
 		p = scan_exponent(p, end, flags);
 	if (p && p - begin > WIDE_NUMBER)
-		*flags |= PG_JSON_WIDE;
+		*flags |= KD_JSON_WIDE;
 	return p;
 }
 
@@ -176,12 +176,12 @@ static const char *scan_word(const char *p, const char *end, const char *word, s
 	return (size_t) (end - p) >= size && memcmp(p, word, size) == 0 ? p + size : NULL;
 }
 
-static inline const char *scan_scalar(const char *p, const char *end, struct pg_json_value *value)
+static inline const char *scan_scalar(const char *p, const char *end, kd_json_value *value)
 {
 	value->text = p;
 	switch (*p) {
 	case '"':
-		value->kind = PG_JSON_STRING;
+		value->kind = KD_JSON_STRING;
 		value->text = p + 1;
 		p = scan_string(p + 1, end, &value->flags);
 		if (!p)
@@ -189,19 +189,19 @@ static inline const char *scan_scalar(const char *p, const char *end, struct pg_
 		value->size = (size_t) (p - value->text);
 		return p + 1;
 	case 't':
-		value->kind = PG_JSON_TRUE;
+		value->kind = KD_JSON_TRUE;
 		p = scan_word(p, end, "true", 4);
 		break;
 	case 'f':
-		value->kind = PG_JSON_FALSE;
+		value->kind = KD_JSON_FALSE;
 		p = scan_word(p, end, "false", 5);
 		break;
 	case 'n':
-		value->kind = PG_JSON_NULL;
+		value->kind = KD_JSON_NULL;
 		p = scan_word(p, end, "null", 4);
 		break;
 	default:
-		value->kind = PG_JSON_NUMBER;
+		value->kind = KD_JSON_NUMBER;
 		p = scan_number(p, end, &value->flags);
 	}
 	value->size = p ? (size_t) (p - value->text) : 0;
@@ -224,12 +224,12 @@ static const char *skip_key(const char *p, const char *end, uint8_t *flags)
 	return skip_space(p + 1, end);
 }
 
-static inline bool is_object(const struct pg_json *json, size_t level)
+static inline bool is_object(const kd_json *json, size_t level)
 {
 	return json->is_object[level / 64] >> (level % 64) & 1;
 }
 
-static inline void open_level(struct pg_json *json, size_t level, bool object)
+static inline void open_level(kd_json *json, size_t level, bool object)
 {
 	uint64_t bit = UINT64_C(1) << (level % 64);
 	if (object)
@@ -240,7 +240,7 @@ static inline void open_level(struct pg_json *json, size_t level, bool object)
 
 // p: where a value has ended within `depth` containers.  Closes those that end here; gives back where the next value
 // begins, or, with depth 0, the end of the outermost.
-static const char *close_levels(const struct pg_json *json, const char *p, size_t *depth, uint8_t *flags)
+static const char *close_levels(const kd_json *json, const char *p, size_t *depth, uint8_t *flags)
 {
 	while (*depth > 0) {
 		bool object = is_object(json, *depth - 1);
@@ -260,7 +260,7 @@ static const char *close_levels(const struct pg_json *json, const char *p, size_
 }
 
 // p: at the bracket that opens it.
-static const char *scan_container(struct pg_json *json, const char *p, uint8_t *flags)
+static const char *scan_container(kd_json *json, const char *p, uint8_t *flags)
 {
 	const char *end = json->end;
 	size_t depth = 0;
@@ -268,16 +268,16 @@ static const char *scan_container(struct pg_json *json, const char *p, uint8_t *
 		if (p == end)
 			return NULL;
 		if (*p != '{' && *p != '[') {
-			struct pg_json_value scalar = {0};
+			kd_json_value scalar = {0};
 			p = scan_scalar(p, end, &scalar);
 			*flags |= scalar.flags;
 		} else {
 			bool object = *p == '{';
-			if (depth == PG_JSON_MAX_DEPTH)
+			if (depth == KD_JSON_MAX_DEPTH)
 				return NULL;
 			open_level(json, depth++, object);
-			if (depth >= PG_JSON_DEEP_LEVELS)
-				*flags |= PG_JSON_DEEP;
+			if (depth >= KD_JSON_DEEP_LEVELS)
+				*flags |= KD_JSON_DEEP;
 			p = skip_space(p + 1, end);
 			if (p == end)
 				return NULL;
@@ -294,7 +294,7 @@ static const char *scan_container(struct pg_json *json, const char *p, uint8_t *
 	return p;
 }
 
-static inline const char *scan_value(struct pg_json *json, const char *p, struct pg_json_value *value)
+static inline const char *scan_value(kd_json *json, const char *p, kd_json_value *value)
 {
 	value->flags = 0;
 	if (p == json->end)
@@ -302,7 +302,7 @@ static inline const char *scan_value(struct pg_json *json, const char *p, struct
 	if (*p != '{' && *p != '[') {
 		p = scan_scalar(p, json->end, value);
 	} else {
-		value->kind = *p == '{' ? PG_JSON_OBJECT : PG_JSON_ARRAY;
+		value->kind = *p == '{' ? KD_JSON_OBJECT : KD_JSON_ARRAY;
 		value->text = p;
 		p = scan_container(json, p, &value->flags);
 		value->size = p ? (size_t) (p - value->text) : 0;
@@ -313,7 +313,7 @@ static inline const char *scan_value(struct pg_json *json, const char *p, struct
 
 // ---- the top level ----
 
-void pg_json_open(struct pg_json *json, const char *text, size_t size)
+void kd_json_open(kd_json *json, const char *text, size_t size)
 {
 	json->at = text;
 	json->end = text + size;
@@ -322,13 +322,13 @@ void pg_json_open(struct pg_json *json, const char *text, size_t size)
 }
 
 // p: behind the bracket that closes the document.
-static enum pg_json_step finish(const struct pg_json *json, const char *p)
+static kd_json_step finish(const kd_json *json, const char *p)
 {
-	return skip_space(p, json->end) == json->end ? PG_JSON_END : PG_JSON_MALFORMED;
+	return skip_space(p, json->end) == json->end ? KD_JSON_END : KD_JSON_MALFORMED;
 }
 
 // Steps to where the next key must begin; *ret_done: the object ends at p instead.
-static inline const char *next_member(struct pg_json *json, bool *ret_done)
+static inline const char *next_member(kd_json *json, bool *ret_done)
 {
 	const char *p = skip_space(json->at, json->end);
 	*ret_done = false;
@@ -349,7 +349,7 @@ static inline const char *next_member(struct pg_json *json, bool *ret_done)
 static inline bool same_bytes(const char *a, const char *b, size_t n)
 {
 	for (; n >= 8; a += 8, b += 8, n -= 8)
-		if (pg_load8(a) != pg_load8(b))
+		if (kd_load8(a) != kd_load8(b))
 			return false;
 	for (; n > 0; a++, b++, n--)
 		if (*a != *b)
@@ -358,8 +358,8 @@ static inline bool same_bytes(const char *a, const char *b, size_t n)
 }
 
 // p: at the key's opening quote; gives back where the closing one is.
-static inline const char *scan_key(struct pg_json *json, const char *p, const char *guess, size_t guess_size,
-	struct pg_json_key *key)
+static inline const char *scan_key(kd_json *json, const char *p, const char *guess, size_t guess_size,
+	kd_json_key *key)
 {
 	key->text = ++p;
 	key->guessed = (size_t) (json->end - p) > guess_size && p[guess_size] == '"' && same_bytes(p, guess, guess_size);
@@ -373,42 +373,42 @@ static inline const char *scan_key(struct pg_json *json, const char *p, const ch
 	if (!p)
 		return NULL;
 	json->flags |= flags;
-	key->escaped = flags & PG_JSON_ESCAPED;
+	key->escaped = flags & KD_JSON_ESCAPED;
 	key->size = (size_t) (p - key->text);
 	return p;
 }
 
-enum pg_json_step pg_json_next(struct pg_json *json, const char *guess, size_t guess_size, struct pg_json_key *ret_key)
+kd_json_step kd_json_read_key(kd_json *json, const char *guess, size_t guess_size, kd_json_key *ret_key)
 {
 	bool done;
 	const char *p = next_member(json, &done);
 	if (!p)
-		return PG_JSON_MALFORMED;
+		return KD_JSON_MALFORMED;
 	if (done)
 		return finish(json, p + 1);
 	json->begun = true;
 	p = scan_key(json, p, guess, guess_size, ret_key);
 	if (!p)
-		return PG_JSON_MALFORMED;
+		return KD_JSON_MALFORMED;
 	p = skip_space(p + 1, json->end);
 	if (p == json->end || *p != ':')
-		return PG_JSON_MALFORMED;
+		return KD_JSON_MALFORMED;
 	json->at = skip_space(p + 1, json->end);
-	return PG_JSON_FIELD;
+	return KD_JSON_FIELD;
 }
 
-bool pg_json_value(struct pg_json *json, struct pg_json_value *ret_value)
+bool kd_json_read_value(kd_json *json, kd_json_value *ret_value)
 {
 	const char *p = scan_value(json, json->at, ret_value);
 	json->at = p;
 	return p != NULL;
 }
 
-bool pg_json_whole(struct pg_json *json, const char *text, size_t size, struct pg_json_value *ret_value)
+bool kd_json_whole(kd_json *json, const char *text, size_t size, kd_json_value *ret_value)
 {
-	pg_json_open(json, text, size);
+	kd_json_open(json, text, size);
 	const char *p = scan_value(json, skip_space(text, json->end), ret_value);
-	return p && finish(json, p) == PG_JSON_END;
+	return p && finish(json, p) == KD_JSON_END;
 }
 
 // ---- what strings mean ----
@@ -459,22 +459,22 @@ static char *translate(const char *text, size_t size, char *to, bool respell)
 			break;
 		uint32_t code;
 		p = read_escape(escape, end, &code);
-		to = respell && code < 0x80 ? spell(to, (unsigned char) code) : pg_utf8_put(to, code);
+		to = respell && code < 0x80 ? spell(to, (unsigned char) code) : kd_utf8_put(to, code);
 	}
 	return to;
 }
 
-char *pg_json_unescape(const char *text, size_t size, char *to)
+char *kd_json_unescape(const char *text, size_t size, char *to)
 {
 	return translate(text, size, to, false);
 }
 
-char *pg_json_respell(const char *text, size_t size, char *to)
+char *kd_json_respell(const char *text, size_t size, char *to)
 {
 	return translate(text, size, to, true);
 }
 
-char *pg_json_spell(const char *text, size_t size, char *to)
+char *kd_json_spell(const char *text, size_t size, char *to)
 {
 	for (size_t i = 0; i < size; i++)
 		to = (unsigned char) text[i] < 0x80 ? spell(to, (unsigned char) text[i]) : (*to = text[i], to + 1);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// pg_json_utf8: see the header.  The rules are those of RFC 3629, which PostgreSQL follows.
-#include "pg_json_utf8.h"
+// utf8: see the header.  The rules are those of RFC 3629, which PostgreSQL follows.
+#include "utf8.h"
+
+#include "kdirect/json.h"
 
 static bool continues(const unsigned char *p)
 {
 	return (*p & 0xC0) == 0x80;
 }
 
-size_t pg_utf8_length(const unsigned char *p, const unsigned char *end)
+size_t kd_utf8_length(const unsigned char *p, const unsigned char *end)
 {
 	size_t left = (size_t) (end - p);
 	if (p[0] >= 0xC2 && p[0] <= 0xDF)
@@ -29,18 +31,18 @@ size_t pg_utf8_length(const unsigned char *p, const unsigned char *end)
 	return 0;
 }
 
-bool pg_utf8_is_text(const void *bytes, size_t size, size_t *ret_at)
+bool kd_utf8_is_text(const void *bytes, size_t size, size_t *ret_at)
 {
 	const unsigned char *begin = bytes, *p = begin, *end = begin + size;
 	while (p < end) {
 		if (end - p >= 8) {
-			uint64_t word = pg_load8(p);
-			if (!((word & PG_BYTES(0x80)) | pg_zero_bytes(word))) {
+			uint64_t word = kd_load8(p);
+			if (!((word & KD_BYTES(0x80)) | kd_zero_bytes(word))) {
 				p += 8;
 				continue;
 			}
 		}
-		size_t length = *p == 0 ? 0 : *p < 0x80 ? 1 : pg_utf8_length(p, end);
+		size_t length = *p == 0 ? 0 : *p < 0x80 ? 1 : kd_utf8_length(p, end);
 		if (length == 0) {
 			if (ret_at)
 				*ret_at = (size_t) (p - begin);
@@ -51,7 +53,7 @@ bool pg_utf8_is_text(const void *bytes, size_t size, size_t *ret_at)
 	return true;
 }
 
-char *pg_utf8_put(char *to, uint32_t code)
+char *kd_utf8_put(char *to, uint32_t code)
 {
 	if (code < 0x80) {
 		*to++ = (char) code;
