@@ -9,6 +9,7 @@ PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCDIR     ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
 CFLAGS     ?= -O2 -g
 INSTALL    ?= install
 PKG_CONFIG ?= pkg-config
@@ -56,7 +57,7 @@ SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c)
 TOOL_SRC   := $(wildcard tools/*.c)
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
-SUITES     := unit mock conformance pg kafka cli crash
+SUITES     := unit mock conformance pg kafka cli crash examples
 TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 # Files of a suite that are not test_*.c are shared by its programs.
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
@@ -154,6 +155,8 @@ check-pg:          ## against a throw-away PostgreSQL
 check-kafka:       ## against a real Apache Kafka broker and a throw-away PostgreSQL
 check-cli:         ## help, exit codes, golden output
 check-crash:       ## kill at random and at every named fault point, restart, compare
+check-examples:    ## every example and tutorial, built outside the tree against an installation, and killed
+SERVERS_examples    := pg kafka
 SERVERS_conformance := pg
 SERVERS_pg          := pg
 SERVERS_kafka       := pg kafka
@@ -179,6 +182,11 @@ docs: program ## write the pages that are made from the tables in the program
 	$(Q)tests/support/docs.sh write $(TOOL)
 check-docs: program ## those pages are what the program says
 	$(Q)tests/support/docs.sh check $(TOOL)
+api: ## the reference of the public headers: $(BUILD)/api/html
+	$(Q)docs/api/api.sh html $(BUILD)/api $(VERSION) $(HEADERS)
+man: all ## man pages: $(BUILD)/man; "make install" takes them along once they are made
+	$(Q)docs/api/api.sh man $(BUILD)/man $(VERSION) $(HEADERS)
+	$(Q)docs/api/man1.sh $(BUILD)/man $(VERSION) $(TOOL) $(CONNS)
 bench: all $(BENCH_SRC:%.c=$(BUILD)/%) ## the figures of the README, measured on this machine
 	$(Q)BUILD='$(BUILD)' tests/support/run-bench.sh $(filter $(BUILD)/tests/%,$^)
 
@@ -193,6 +201,8 @@ install: all $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc ## copy into $(DESTDIR)$(PR
 	  ln -sf $$n.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$n || exit 1; done
 	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/kdirect
 	$(INSTALL) -m 644 $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	for page in $(wildcard $(BUILD)/man/man[13]/*); do \
+	  $(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/$$(basename $$(dirname $$page)) $$page || exit 1; done
 $(BUILD)/kdirect.pc: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' 'Name: kdirect' 'Description: exactly-once delivery from Kafka into transactional sinks' \
@@ -216,5 +226,5 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-race run-race check-tree \
-	check-headers check-exports docs check-docs bench install clean help FORCE
+	check-headers check-exports docs check-docs api man bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))
