@@ -4,7 +4,7 @@
 #   /* text */ before a declaration       becomes its documentation
 #   declaration; /* text */               becomes its documentation too
 #   the same of several declarations      that follow each other without an empty line: each gets the comment above them
-#   the first comment that names the file becomes the file's
+#   the first comment that names the file becomes the file's; that of kdirect.h, the front page
 #   ---- a heading ----                   is left out
 #   lines indented by two or more spaces  stay as they are laid out
 #
@@ -49,6 +49,12 @@ function body(text,    lines, n, i, out, laid, line) {
 
 function document(text, mark) { return "/**" mark body(text) " */" }
 
+# The first comment of a file without the file's name.
+function name_off(text) {
+	sub(/^kdirect\/[a-z_]+\.h: */, "", text)
+	return text
+}
+
 # Collects a comment that begins in `line` at `at`; returns its text without the stars.
 function collect(line, at,    text, end) {
 	line = substr(line, at + 2)
@@ -79,8 +85,7 @@ at && before ~ /^[ \t]*$/ {
 		print ""
 	} else if (!file_done && text ~ /^kdirect\//) {
 		file_done = 1
-		sub(/^kdirect\/[a-z_]+\.h: */, "", text)
-		print "/** @file\n" body(text) " */"
+		print "/** " (text ~ /^kdirect\/kdirect.h/ && !man ? "@mainpage" : "@file") "\n" body(name_off(text)) " */"
 	} else {
 		print document(text, "")
 		fresh = 1

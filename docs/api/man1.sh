@@ -18,9 +18,9 @@ page() {
 	summary=$("$@" --help | sed -n '1s/^[^:]*: //p')
 	cat >"$work/$name" <<-END
 		#!/bin/sh
-		$(printf '%q ' "$@") --help | sed -e 1d -e '/^What it does:/,/^[^ ]*:\$/s/^  //' \\
+		$(printf '%q ' "$@") --help | sed -e 1d -e '/^What it does:/,/^[^ ].*:\$/s/^  //' \\
 			-e 's/^What it does:\$/*Description*/' -e 's/^Options (.*):\$/*Options*/' \\
-			-e 's/^Exit codes:/*Exit status*\\n&/'
+			-e 's/^Exit codes: */*Exit status*\\n/'
 	END
 	chmod +x "$work/$name"
 	printf '[see also]\n%s\n' "$see" >"$work/include"
