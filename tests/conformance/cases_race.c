@@ -53,7 +53,7 @@ static void hold_race(world *w, bool plans)
 	all.rival[0] = instance_start(w, 'a', 1);
 	for (int round = 0; round < ROUNDS && !plans; round++) {
 		kd_batch_partition e = round_entry(round);
-		cr_assert_eq(plan(all.rival[0], &e), KD_CAS_DONE);
+		expect_eq(plan(all.rival[0], &e), KD_CAS_DONE);
 	}
 	for (int n = 1; n < RIVALS; n++) {
 		all.rival[n] = instance_open(w, 'a');
@@ -62,13 +62,13 @@ static void hold_race(world *w, bool plans)
 	for (int n = 0; n < RIVALS; n++) {
 		one[n].race = &all;
 		one[n].number = n;
-		cr_assert_eq(pthread_create(&thread[n], NULL, run, &one[n]), 0);
+		expect_eq(pthread_create(&thread[n], NULL, run, &one[n]), 0);
 	}
 	for (int n = 0; n < RIVALS; n++)
 		pthread_join(thread[n], NULL);
 	for (int round = 0; round < ROUNDS; round++)
-		cr_assert_eq(all.won[round], 1, "round %d: %d won", round, all.won[round]);
-	cr_assert_eq(rows_between(w, 0, 1000), plans ? 0 : ROUNDS * 10);
+		expect_eq(all.won[round], 1, "round %d: %d won", round, all.won[round]);
+	expect_eq(rows_between(w, 0, 1000), plans ? 0 : ROUNDS * 10);
 	for (int n = 0; n < RIVALS; n++)
 		instance_close(all.rival[n]);
 	pthread_barrier_destroy(&all.start);
@@ -116,7 +116,7 @@ static bool add_batch(void *opaque, const kd_batch_row *row)
 	view *v = opaque;
 	if (row->state == KD_BATCH_COMMITTED) {
 		v->rows[row->partition_index] += row->range.until - row->range.from;
-		cr_assert_eq(row->rows, row->range.until - row->range.from);
+		expect_eq(row->rows, row->range.until - row->range.from);
 	}
 	return true;
 }
@@ -134,12 +134,12 @@ static void observe(instance *i)
 	kd_ledger_view reader = {.opaque = &v, .batch = add_batch, .segment = add_segment};
 	MUST(i->w->ops->snapshot_begin(i->session, &e_));
 	MUST(i->w->ops->read_ledger(i->session, JOB, &reader, &e_));
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < 2 && i->w->ops->info(i->sink)->has_offsets; p++) {
 		int64_t n = 0;
 		MUST(i->w->ops->scan_offsets(i->session, TOPIC, p, (kd_range) {0, INT64_MAX}, count_offset, &n, &e_));
-		cr_assert_eq(n, v.rows[p], "partition %d has %lld rows and identifiers for %lld", p, (long long) n,
+		expect_eq(n, v.rows[p], "partition %d has %lld rows and identifiers for %lld", p, (long long) n,
 			(long long) v.rows[p]);
-		cr_assert_eq(n, v.position[p]);
+		expect_eq(n, v.position[p]);
 	}
 	i->w->ops->snapshot_end(i->session);
 }
@@ -150,14 +150,14 @@ void case_an_observer_never_sees_rows_without_their_identifier(world *w)
 	observed o = {.writer = instance_start(w, 'a', 2)};
 	instance *observer = instance_open(w, 'r');
 	pthread_t thread;
-	cr_assert_eq(pthread_create(&thread, NULL, write_many, &o), 0);
+	expect_eq(pthread_create(&thread, NULL, write_many, &o), 0);
 	while (!atomic_load(&o.done)) {
 		observe(observer);
-		cr_assert_eq(w->store->number(w->db, "select count(*) from t") % ROWS, 0);
+		expect_eq(rows_between(w, 0, INT64_MAX) % ROWS, 0);
 	}
 	pthread_join(thread, NULL);
 	observe(observer);
-	cr_assert_eq(rows_between(w, 0, 1000), 40 * ROWS);
+	expect_eq(rows_between(w, 0, 1000), 40 * ROWS);
 	instance_close(observer);
 	instance_close(o.writer);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "conformance.h"
+#include "wait.h"
 
 enum { KILLS = 12 };
 
@@ -31,18 +32,67 @@ void case_a_plan_whose_answer_was_lost_is_found_by_repeating_it(world *w)
 {
 	instance *i = instance_start(w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 10), absent = entry(0, 2000, 10, 20);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
-	cr_assert_eq(plan(i, &e), KD_CAS_MISS);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
+	expect_eq(plan(i, &e), KD_CAS_MISS);
 	kd_reread r = reread(i, KD_REREAD_PLAN, &e);
-	cr_assert(r.found);
-	cr_assert_eq(r.owner.epoch, i->me.epoch);
-	cr_assert_str_eq(r.owner.id, i->me.id);
-	cr_assert_eq(r.batch, KD_BATCH_PLANNED);
-	cr_assert_eq(r.range.from, 0);
-	cr_assert_eq(r.range.until, 10);
-	cr_assert_eq(r.position, 10);
-	cr_assert_eq(r.last_batch_time_ms, 1000);
-	cr_assert_eq(reread(i, KD_REREAD_PLAN, &absent).batch, KD_BATCH_ABSENT);
+	expect(r.found);
+	expect_eq(r.owner.epoch, i->me.epoch);
+	expect_str_eq(r.owner.id, i->me.id);
+	expect_eq(r.batch, KD_BATCH_PLANNED);
+	expect_eq(r.range.from, 0);
+	expect_eq(r.range.until, 10);
+	expect_eq(r.position, 10);
+	expect_eq(r.last_batch_time_ms, 1000);
+	expect_eq(reread(i, KD_REREAD_PLAN, &absent).batch, KD_BATCH_ABSENT);
+	instance_close(i);
+}
+
+static void plan_and_tell(world *w, const kc_order *order, const puppet *self)
+{
+	instance *i = puppet_instance(w, order);
+	expect_eq(plan(i, &order->entry), KD_CAS_DONE);
+	puppet_say(self);
+	puppet_hear(self);
+}
+
+/* I6: a plan is durable before the first record of its range is read. */
+void case_a_plan_that_was_answered_outlives_its_process(world *w)
+{
+	puppet p = puppet_new(w, plan_and_tell);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	puppet_go(&p, &i->me, &e);
+	puppet_await(&p);
+	puppet_kill(&p);
+	kd_reread r = reread(i, KD_REREAD_PLAN, &e);
+	expect_eq(r.batch, KD_BATCH_PLANNED);
+	expect_eq(r.position, 10);
+	land(i, &e);
+	instance_close(i);
+}
+
+static void land_and_tell(world *w, const kc_order *order, const puppet *self)
+{
+	instance *i = puppet_instance(w, order);
+	land(i, &order->entry);
+	puppet_say(self);
+	puppet_hear(self);
+}
+
+/* I1: what commit answered is there, whatever becomes of the process that asked. */
+void case_a_commit_that_was_answered_outlives_its_process(world *w)
+{
+	puppet p = puppet_new(w, land_and_tell);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 10);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
+	puppet_go(&p, &i->me, &e);
+	puppet_await(&p);
+	puppet_kill(&p);
+	kd_reread r = reread(i, KD_REREAD_DATA, &e);
+	expect(is_committed(&r, &e));
+	expect_eq(rows_between(w, 0, 100), 10);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
 	instance_close(i);
 }
 
@@ -66,12 +116,12 @@ void case_a_planner_killed_at_any_moment_leaves_one_plan_or_none(world *w)
 		kill_at_random(&p[n], n);
 		kd_cas again = plan(i, &e);
 		kd_reread r = reread(i, KD_REREAD_PLAN, &e);
-		cr_assert(again == KD_CAS_DONE || again == KD_CAS_MISS);
-		cr_assert_eq(r.batch, KD_BATCH_PLANNED);
-		cr_assert_eq(r.position, n * 10 + 10);
+		expect(again == KD_CAS_DONE || again == KD_CAS_MISS);
+		expect_eq(r.batch, KD_BATCH_PLANNED);
+		expect_eq(r.position, n * 10 + 10);
 	}
 	ledger *l = read_ledger(i);
-	cr_assert_eq(l->n_batches, KILLS);
+	expect_eq(l->n_batches, KILLS);
 	free(l);
 	instance_close(i);
 }
@@ -84,11 +134,11 @@ void case_a_commit_whose_answer_was_lost_is_found_by_repeating_it(world *w)
 	/* a new session, and the same epoch */
 	w->ops->disconnect(i->session);
 	MUST(w->ops->connect(i->sink, "again", &i->session, &e_));
-	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
 	kd_reread r = reread(i, KD_REREAD_DATA, &e);
-	cr_assert(is_committed(&r, &e));
-	cr_assert_eq(r.owner.epoch, i->me.epoch);
-	cr_assert_eq(rows_between(w, 0, 100), 10);
+	expect(is_committed(&r, &e));
+	expect_eq(r.owner.epoch, i->me.epoch);
+	expect_eq(rows_between(w, 0, 100), 10);
 	instance_close(i);
 }
 
@@ -107,13 +157,13 @@ void case_a_commit_that_never_happened_is_found_by_repeating_it(world *w)
 	puppet p = puppet_new(w, write_then_wait);
 	instance *i = instance_start(w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 10);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
 	puppet_go(&p, &i->me, &e);
 	puppet_await(&p);
-	cr_assert_eq(rows_between(w, 0, 100), 0);
+	expect_eq(rows_between(w, 0, 100), 0);
 	puppet_kill(&p);
 	land(i, &e);
-	cr_assert_eq(rows_between(w, 0, 100), 10);
+	expect_eq(rows_between(w, 0, 100), 10);
 	instance_close(i);
 }
 
@@ -137,45 +187,46 @@ static void meet(world *w, instance *i, puppet *p)
 	pthread_t thread;
 	puppet_go(p, &i->me, &r.entry);
 	puppet_await(p);
-	cr_assert_eq(pthread_create(&thread, NULL, repeat, &r), 0);
+	expect_eq(pthread_create(&thread, NULL, repeat, &r), 0);
 	puppet_nod(p);
 	pthread_join(thread, NULL);
 	puppet_end(p);
-	cr_assert_eq(r.cas, KD_CAS_MISS);
+	expect_eq(r.cas, KD_CAS_MISS);
 	kd_reread row = reread(i, KD_REREAD_DATA, &r.entry);
-	cr_assert(is_committed(&row, &r.entry));
-	cr_assert_eq(rows_between(w, 0, 10), 10);
-}
-
-/* The committer is dead, and the server still commits. */
-static void meet_the_dead(world *w, instance *i, puppet *p)
-{
-	kd_batch_partition e = entry(0, 2000, 10, 20);
-	w->store->delay_commit(w->db, 15, 700);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
-	puppet_go(p, &i->me, &e);
-	puppet_await(p);
-	puppet_nod(p);
-	w->store->await_delayed_commit(w->db);
-	puppet_kill(p);
-	cr_assert_eq(rows_between(w, 10, 20), 0);
-	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
-	kd_reread row = reread(i, KD_REREAD_DATA, &e);
-	cr_assert(is_committed(&row, &e));
-	cr_assert_eq(rows_between(w, 10, 20), 10);
+	expect(is_committed(&row, &r.entry));
+	expect_eq(rows_between(w, 0, 10), 10);
 }
 
 void case_a_commit_that_comes_late_is_waited_for(world *w)
 {
-	puppet alive = puppet_new(w, write_then_wait), dead = puppet_new(w, write_then_wait);
+	puppet p = puppet_new(w, write_then_wait);
 	instance *i = instance_start(w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 10);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
-	meet(w, i, &alive);
-	if (w->store->delay_commit)
-		meet_the_dead(w, i, &dead);
-	else
-		puppet_kill(&dead);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
+	meet(w, i, &p);
+	instance_close(i);
+}
+
+/* The committer is dead, and the server still commits. */
+void case_a_server_that_commits_for_the_dead_is_waited_for(world *w)
+{
+	needs(w, w->hooks->delay_commit && w->hooks->commit_is_delayed, "needs the hooks delay_commit and commit_is_delayed");
+	puppet p = puppet_new(w, write_then_wait);
+	instance *i = instance_start(w, 'a', 1);
+	kd_batch_partition e = entry(0, 2000, 10, 20), before = entry(0, 1000, 0, 10);
+	plan_and_land(i, &before);
+	MUST(w->hooks->delay_commit(w->db, 15, 700, &e_));
+	expect_eq(plan(i, &e), KD_CAS_DONE);
+	puppet_go(&p, &i->me, &e);
+	puppet_await(&p);
+	puppet_nod(&p);
+	kt_await(w->hooks->commit_is_delayed, w->db, 30000, "a commit is under way");
+	puppet_kill(&p);
+	expect_eq(rows_between(w, 10, 20), 0);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
+	kd_reread row = reread(i, KD_REREAD_DATA, &e);
+	expect(is_committed(&row, &e));
+	expect_eq(rows_between(w, 10, 20), 10);
 	instance_close(i);
 }
 
@@ -198,7 +249,7 @@ void case_a_committer_killed_at_any_moment_leaves_all_or_nothing(world *w)
 	instance *i = instance_start(w, 'a', 1);
 	for (int n = 0; n < KILLS; n++) {
 		kd_batch_partition e = entry(0, 1000 + n, n * 10, n * 10 + 10);
-		cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+		expect_eq(plan(i, &e), KD_CAS_DONE);
 		puppet_go(&p[n], &i->me, &e);
 		kill_at_random(&p[n], n);
 		if (begin(i, &e) == KD_CAS_DONE) {
@@ -206,9 +257,9 @@ void case_a_committer_killed_at_any_moment_leaves_all_or_nothing(world *w)
 			commit(i, &e);
 		}
 		kd_reread r = reread(i, KD_REREAD_DATA, &e);
-		cr_assert(is_committed(&r, &e));
-		cr_assert_eq(rows_between(w, n * 10, n * 10 + 10), 10);
+		expect(is_committed(&r, &e));
+		expect_eq(rows_between(w, n * 10, n * 10 + 10), 10);
 	}
-	cr_assert_eq(rows_between(w, 0, 10000), KILLS * 10);
+	expect_eq(rows_between(w, 0, 10000), KILLS * 10);
 	instance_close(i);
 }

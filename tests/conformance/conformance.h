@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The suite that every transactional sink passes, through its table of functions alone.
  *
- * A case is written once (cases_*.c) and becomes a test of every store (test_<store>.c).  A store is the sink under
- * test and what the suite must do behind its back: make a database, look at it on a connection of its own, and set it
- * back to an earlier state.  An instance stands for a start of the program: a sink, a session and, after take-over, an
- * owner.  A puppet stands for a process that dies: it is forked before anything is open. */
-#ifndef KD_CONFORMANCE_H
-#define KD_CONFORMANCE_H
+ * A case is written once (cases_*.c) and becomes a test of every store here (test_<store>.c), and a line of the installed
+ * program (program/).  A store is the sink under test, its configuration, and the hooks with which the suite looks behind
+ * its back (kdirect/conformance.h).  An instance stands for a start of the program: a sink, a session and, after
+ * take-over, an owner.  A puppet stands for a process that dies: it is forked before anything is open. */
+#ifndef KD_CONFORMANCE_SUITE_H
+#define KD_CONFORMANCE_SUITE_H
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
-#include "kdirect/sink.h"
+#include "judge.h"
+#include <kdirect/conformance.h>
 
-#define CASES(X) \
-	/* cases_commit.c */ \
+#define COMMIT_CASES(X) /* cases_commit.c */ \
 	X(a_committed_identifier_is_not_committed_again) \
 	X(a_commit_moves_only_from_where_the_position_is) \
 	X(a_miss_leaves_nothing_behind) \
@@ -29,8 +28,8 @@
 	X(a_commit_records_what_the_batch_partition_came_to) \
 	X(a_table_that_swallows_rows_stops_the_commit) \
 	X(a_refused_row_is_named) \
-	X(an_empty_batch_partition_commits) \
-	/* cases_plan.c */ \
+	X(an_empty_batch_partition_commits)
+#define PLAN_CASES(X) /* cases_plan.c */ \
 	X(a_plan_moves_only_from_where_the_partition_is) \
 	X(a_plan_over_many_partitions_is_all_or_none) \
 	X(a_batch_time_is_never_used_twice) \
@@ -39,8 +38,8 @@
 	X(a_committed_plan_is_not_withdrawn) \
 	X(a_plan_of_an_earlier_owner_is_replayed_as_it_is) \
 	X(pruning_keeps_sums_and_the_last) \
-	X(pruning_leaves_what_is_young_or_not_committed) \
-	/* cases_owner.c */ \
+	X(pruning_leaves_what_is_young_or_not_committed)
+#define OWNER_CASES(X) /* cases_owner.c */ \
 	X(take_over_fences_the_older_owner) \
 	X(the_same_epoch_with_another_owner_is_fenced) \
 	X(take_over_waits_for_a_commit_in_flight) \
@@ -48,81 +47,93 @@
 	X(take_over_refuses_another_cluster) \
 	X(take_over_refuses_another_target) \
 	X(a_topic_that_another_job_feeds_is_refused) \
+	X(another_job_may_feed_another_target) \
 	X(adding_partitions_is_all_or_none) \
 	X(a_new_segment_closes_the_old_one) \
 	X(adding_again_after_a_lost_answer_adds_nothing) \
-	X(an_owner_is_alive_until_it_is_gone) \
-	/* cases_race.c */ \
+	X(an_owner_is_alive_until_it_is_gone)
+#define RACE_CASES(X) /* cases_race.c */ \
 	X(of_rival_sessions_exactly_one_commits) \
 	X(of_rival_sessions_exactly_one_plans) \
-	X(an_observer_never_sees_rows_without_their_identifier) \
-	/* cases_unknown.c */ \
+	X(an_observer_never_sees_rows_without_their_identifier)
+#define UNKNOWN_CASES(X) /* cases_unknown.c */ \
+	X(a_plan_that_was_answered_outlives_its_process) \
+	X(a_commit_that_was_answered_outlives_its_process) \
 	X(a_plan_whose_answer_was_lost_is_found_by_repeating_it) \
 	X(a_planner_killed_at_any_moment_leaves_one_plan_or_none) \
 	X(a_commit_whose_answer_was_lost_is_found_by_repeating_it) \
 	X(a_commit_that_never_happened_is_found_by_repeating_it) \
 	X(a_commit_that_comes_late_is_waited_for) \
-	X(a_committer_killed_at_any_moment_leaves_all_or_nothing) \
-	/* cases_back.c */ \
+	X(a_server_that_commits_for_the_dead_is_waited_for) \
+	X(a_committer_killed_at_any_moment_leaves_all_or_nothing)
+#define BACK_CASES(X) /* cases_back.c */ \
 	X(a_database_set_back_before_a_commit_is_seen) \
 	X(a_database_set_back_before_a_plan_is_seen) \
 	X(a_database_set_back_before_a_take_over_is_seen) \
 	X(a_database_set_back_before_the_first_partition_is_seen) \
-	X(after_a_set_back_exactly_the_lost_offsets_land_again) \
-	/* cases_read.c */ \
+	X(after_a_set_back_exactly_the_lost_offsets_land_again)
+#define READ_CASES(X) /* cases_read.c */ \
 	X(the_ledger_is_read_in_order) \
 	X(the_newest_batches_come_first) \
 	X(reading_ends_where_the_reader_says) \
 	X(a_job_that_is_not_there_is_a_configuration_error) \
 	X(a_snapshot_does_not_move) \
 	X(verify_tells_more_segments_than_it_has_room_for)
+#define CASES(X) \
+	COMMIT_CASES(X) PLAN_CASES(X) OWNER_CASES(X) RACE_CASES(X) UNKNOWN_CASES(X) BACK_CASES(X) READ_CASES(X)
 
-/* ---- stores ---- */
-
-typedef struct kc_store {
-	const kd_sink_ops *ops;
-	void *(*open)(void); /* a new database without a ledger and without tables */
-	void (*close)(void *db);
-	char *(*sink_json)(void *db, const char *table); /* the job's "sink"; the caller frees it */
-	/* On a connection of the store's own, none of which stays open in a way that a fork could break. */
-	int64_t (*number)(void *db, const char *sql);
-	void (*execute)(void *db, const char *sql);
-	void (*save)(void *db);    /* remembers ledger and tables as they are */
-	void (*restore)(void *db); /* makes them so again, in one step */
-	void (*swallow)(void *db); /* table t takes rows and does not keep them, without an error */
-	void (*refuse)(void *db, int64_t offset); /* a table t that refuses this offset; before the sink opens */
-	/* COMMIT of the row with this offset takes so long, and that one is under way; NULL: nobody commits for the dead. */
-	void (*delay_commit)(void *db, int64_t offset, int ms);
-	void (*await_delayed_commit)(void *db);
-	const char *size_of_value; /* SQL: the bytes of column value */
-} kc_store;
-
-/* ---- the world of a case ---- */
+/* ---- stores and the world of a case ---- */
 
 #define JOB "orders"
 #define TOPIC "orders"
 
-typedef struct world {
+typedef struct world world;
+typedef struct instance instance;
+
+typedef struct kc_store {
+	const kd_sink_ops *ops;
+	const kd_conformance_hooks *hooks; /* NULL: none */
+	/* The job's "sink", for the table "t" or "t2": two targets beside one ledger.  NULL for "t2" where each target has a
+	 * ledger of its own.  The caller frees it. */
+	char *(*sink_json)(const world *w, const char *table);
+	bool state_in_dir; /* all that the sink keeps is below place.dir: save and restore can copy it */
+} kc_store;
+
+struct world {
 	const kc_store *store;
 	const kd_sink_ops *ops;
-	void *db;
-} world;
+	const kd_conformance_hooks *hooks; /* never NULL */
+	kd_conformance_place place;
+	void *db; /* the hooks' */
+	void (*skip)(const char *why); /* does not return */
+	instance *open[16]; /* of this process */
+};
 
 typedef void conformance_case(world *w);
 #define DECLARE_CASE(name) conformance_case case_##name;
 CASES(DECLARE_CASE)
+
+/* Makes a place, runs the case there and clears up; a case that fails ends the process. */
+void case_run(const kc_store *store, conformance_case *fn, void (*skip)(const char *why));
+/* The same as part of a criterion test (in_criterion.c). */
 void conformance_run(const kc_store *store, conformance_case *fn);
 
-/* The call must succeed; it names `e_` as where its error goes. */
-#define MUST(call) \
-	do { \
-		kd_error e_ = {0}; \
-		kd_code code_ = (call); \
-		kt_check(code_ == KD_OK, "%s: %s: %s", #call, kd_code_name(code_), e_.message); \
-	} while (0)
+/* Ends the case where it cannot be run, saying what it needs.  First thing in a case. */
+void needs(world *w, bool there, const char *what);
+void needs_set_back(world *w);
+void needs_second_target(world *w);
+
+/* Remembers ledger and rows; makes them so again (set_back.c). */
+void save(world *w);
+void restore(world *w);
+
+/* How many committed rows of table t have offsets of the range, in all partitions, repeats counted (rows.c); and how
+ * many offsets without the repeats, in a case with one partition.  By the hook, else by a sink of its own. */
+int64_t rows_between(world *w, int64_t from, int64_t until);
+int64_t offsets_between(world *w, int64_t from, int64_t until);
 
 /* A start of the program. */
-typedef struct instance {
+struct instance {
 	world *w;
 	const char *job, *table;
 	kd_config *config;
@@ -130,12 +141,15 @@ typedef struct instance {
 	char owner_id[KD_OWNER_SIZE];
 	kd_owner me;
 	kd_ledger_image image;
-} instance;
+};
 
 /* Opens the sink and a session.  id: a letter that makes the owner's id; 'r' only reads. */
 instance *instance_open(world *w, char id);
 instance *instance_open_as(world *w, char id, const char *job, const char *table);
 void instance_close(instance *i);
+/* What a process does whose database went away and came back: closes all, opens all, and is still the owner it was. */
+void instance_disconnect(instance *i);
+void instance_connect(instance *i);
 void instance_take_over(instance *i);
 kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *err);
 /* open and take_over and, the first time, `partitions` partitions that start at 0. */
@@ -158,8 +172,6 @@ void plan_and_land(instance *i, const kd_batch_partition *e);
 kd_reread reread(instance *i, kd_reread_kind kind, const kd_batch_partition *e);
 /* Committed with exactly this range, and position at or past its end. */
 bool is_committed(const kd_reread *r, const kd_batch_partition *e);
-/* On the store's own connection. */
-int64_t rows_between(world *w, int64_t from, int64_t until);
 
 /* The job's ledger, by read_ledger. */
 typedef struct ledger {

@@ -1,55 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 // The null sink promises nothing, but its ledger in memory answers as a ledger does, or a benchmark measures the wrong
 // thing.
+#include <criterion/criterion.h>
+
 #include "conformance.h"
 #include <kdirect/sinks.h>
 #include "tmpdir.h"
 
-static void *open_nothing(void)
+static char *sink_json(const world *w, const char *table)
 {
-	return NULL;
-}
-
-static void close_nothing(void *db)
-{
-	(void) db;
-}
-
-static char *sink_json(void *db, const char *table)
-{
-	(void) db, (void) table;
+	(void) w, (void) table;
 	return kt_format("{\"type\": \"null\"}");
 }
 
-static const kc_store null_store = {
-	.ops = &kd_null_sink,
-	.open = open_nothing,
-	.close = close_nothing,
-	.sink_json = sink_json,
-};
+static const kc_store null_store = {.ops = &kd_null_sink, .sink_json = sink_json};
 
 static void moves_positions(world *w)
 {
 	instance *i = instance_start(w, 'a', 2);
 	kd_batch_partition e = entry(1, 1000, 0, 10), next = entry(1, 2000, 10, 20), hole = entry(1, 3000, 21, 30);
-	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
-	cr_assert_eq(plan(i, &e), KD_CAS_MISS);
-	cr_assert_eq(plan(i, &next), KD_CAS_DONE);
-	cr_assert_eq(plan(i, &hole), KD_CAS_MISS);
-	cr_assert_eq(begin(i, &next), KD_CAS_MISS);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
+	expect_eq(plan(i, &e), KD_CAS_MISS);
+	expect_eq(plan(i, &next), KD_CAS_DONE);
+	expect_eq(plan(i, &hole), KD_CAS_MISS);
+	expect_eq(begin(i, &next), KD_CAS_MISS);
 	land(i, &e);
-	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
-	cr_assert_eq(begin(i, &next), KD_CAS_DONE);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
+	expect_eq(begin(i, &next), KD_CAS_DONE);
 	w->ops->abort(i->session);
 	instance_take_over(i);
-	cr_assert_eq(i->image.n_segments, 2);
-	cr_assert_eq(i->image.segments[1].committed_until, 10);
-	cr_assert_eq(i->image.segments[1].planned_until, 20);
-	cr_assert_eq(i->image.n_plans, 1);
-	cr_assert_eq(withdraw(i, &next), KD_CAS_DONE);
-	cr_assert_eq(withdraw(i, &next), KD_CAS_MISS);
-	cr_assert_eq(reread(i, KD_REREAD_PLAN, &next).position, 10);
+	expect_eq(i->image.n_segments, 2);
+	expect_eq(i->image.segments[1].committed_until, 10);
+	expect_eq(i->image.segments[1].planned_until, 20);
+	expect_eq(i->image.n_plans, 1);
+	expect_eq(withdraw(i, &next), KD_CAS_DONE);
+	expect_eq(withdraw(i, &next), KD_CAS_MISS);
+	expect_eq(reread(i, KD_REREAD_PLAN, &next).position, 10);
 	instance_close(i);
 }
 
@@ -57,13 +44,13 @@ static void fences(world *w)
 {
 	instance *i = instance_start(w, 'a', 1);
 	kd_batch_partition e = entry(0, 1000, 0, 10), next = entry(0, 2000, 10, 20);
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
 	kd_owner old = i->me;
 	instance_take_over(i);
-	cr_assert_eq(begin_as(i, &old, &e), KD_CAS_MISS);
+	expect_eq(begin_as(i, &old, &e), KD_CAS_MISS);
 	i->me.epoch--;
-	cr_assert_eq(plan(i, &next), KD_CAS_MISS);
-	cr_assert_eq(add_partitions(i, 1, 1), KD_CAS_MISS);
+	expect_eq(plan(i, &next), KD_CAS_MISS);
+	expect_eq(add_partitions(i, 1, 1), KD_CAS_MISS);
 	i->me.epoch++;
 	land(i, &e);
 	instance_close(i);
@@ -77,16 +64,16 @@ static void renews(world *w)
 	kd_segment segment[2];
 	kd_cas cas;
 	size_t n;
-	cr_assert_eq(plan(i, &e), KD_CAS_DONE);
+	expect_eq(plan(i, &e), KD_CAS_DONE);
 	MUST(w->ops->add_partitions(i->session, &i->me, JOB, &p, 1, &cas, segment, &e_));
-	cr_assert_eq(segment[0].segment, 1);
-	cr_assert_eq(segment[0].last_batch_time_ms, 1000);
+	expect_eq(segment[0].segment, 1);
+	expect_eq(segment[0].last_batch_time_ms, 1000);
 	free(segment[0].topic);
-	cr_assert_eq(begin(i, &e), KD_CAS_MISS);
+	expect_eq(begin(i, &e), KD_CAS_MISS);
 	plan_and_land(i, &fresh);
 	MUST(w->ops->verify(i->session, JOB, segment, 2, &n, &e_));
-	cr_assert_eq(n, 1);
-	cr_assert_eq(segment[0].committed_until, 5);
+	expect_eq(n, 1);
+	expect_eq(segment[0].committed_until, 5);
 	instance_close(i);
 }
 

@@ -1,16 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 // world: what the cases share: instances, and each call of a sink in one line.
-#include <inttypes.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conformance.h"
 #include "tmpdir.h"
 
-void conformance_run(const kc_store *store, conformance_case *fn)
+static const kd_conformance_hooks no_hooks = {.abi = KD_CONFORMANCE_ABI};
+
+static void make_place(world *w)
 {
-	world w = {.store = store, .ops = store->ops, .db = store->open()};
+	static unsigned made;
+	w->place.dir = kt_tmpdir();
+	w->place.name = kt_format("kdc_%x_%llx_%x", (unsigned) getpid(), (unsigned long long) time(NULL), made++);
+	if (w->hooks->open)
+		MUST(w->hooks->open(&w->place, &w->db, &e_));
+}
+
+static void clear_place(world *w)
+{
+	if (w->hooks->close)
+		w->hooks->close(w->db);
+	kt_tmpdir_remove((char *) w->place.dir);
+	free((char *) w->place.name);
+}
+
+void case_run(const kc_store *store, conformance_case *fn, void (*skip)(const char *why))
+{
+	world w = {.store = store, .ops = store->ops, .hooks = store->hooks ? store->hooks : &no_hooks, .skip = skip};
+	make_place(&w);
 	fn(&w);
-	store->close(w.db);
+	clear_place(&w);
+}
+
+void needs(world *w, bool there, const char *what)
+{
+	if (there)
+		return;
+	clear_place(w);
+	w->skip(what);
+	abort();
+}
+
+void needs_set_back(world *w)
+{
+	needs(w, (w->hooks->save && w->hooks->restore) || w->store->state_in_dir,
+		"needs the hooks save and restore, or a sink that keeps its state below {dir}");
+}
+
+void needs_second_target(world *w)
+{
+	char *json = w->store->sink_json(w, "t2");
+	free(json);
+	needs(w, json != NULL, "needs {table} in the configuration: two targets that share a ledger");
 }
 
 static void complain(void *opaque, const kd_diagnostic *d)
@@ -21,7 +63,7 @@ static void complain(void *opaque, const kd_diagnostic *d)
 
 static kd_config *make_config(world *w, const char *job, const char *table)
 {
-	char *sink = w->store->sink_json(w->db, table);
+	char *sink = w->store->sink_json(w, table);
 	char *text = kt_format("{\"job\": \"%s\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"%s\"],"
 		" \"sink\": %s}", job, TOPIC, sink);
 	kd_config *config = kd_config_new(&(kd_options){w->ops->options, w->ops->n_options}, 1);
@@ -33,6 +75,38 @@ static kd_config *make_config(world *w, const char *job, const char *table)
 	return config;
 }
 
+static void print(void *opaque, kd_log_level level, int64_t batch_time_ms, const char *line)
+{
+	(void) opaque, (void) level, (void) batch_time_ms;
+	fprintf(stderr, "the sink says: %s\n", line);
+}
+
+static const kd_logger to_stderr = {.fn = print, .level = KD_LOG_WARN};
+
+void instance_connect(instance *i)
+{
+	const kd_sink_ops *ops = i->w->ops;
+	bool reads = *i->owner_id == 'r';
+	kd_sink_context context = {.ops = ops, .config = i->config, .log = &to_stderr, .read_only = reads};
+	MUST(ops->open(&context, &i->sink, &e_));
+	MUST(ops->connect(i->sink, reads ? "tool" : "driver", &i->session, &e_));
+}
+
+void instance_disconnect(instance *i)
+{
+	i->w->ops->disconnect(i->session);
+	i->w->ops->close(i->sink);
+}
+
+/* Where this instance stands in the list of those that are open; with NULL: a free place. */
+static instance **place_of(world *w, const instance *i)
+{
+	for (size_t n = 0; n < sizeof w->open / sizeof *w->open; n++)
+		if (w->open[n] == i)
+			return &w->open[n];
+	kt_fail("a case has too many instances");
+}
+
 instance *instance_open_as(world *w, char id, const char *job, const char *table)
 {
 	instance *i = calloc(1, sizeof *i);
@@ -42,9 +116,8 @@ instance *instance_open_as(world *w, char id, const char *job, const char *table
 	i->table = table;
 	memset(i->owner_id, id, sizeof i->owner_id - 1);
 	i->config = make_config(w, job, table);
-	kd_sink_context context = {.config = i->config};
-	MUST(w->ops->open(&context, &i->sink, &e_));
-	MUST(w->ops->connect(i->sink, id == 'r' ? "tool" : "driver", &i->session, &e_));
+	instance_connect(i);
+	*place_of(w, NULL) = i;
 	return i;
 }
 
@@ -55,8 +128,8 @@ instance *instance_open(world *w, char id)
 
 void instance_close(instance *i)
 {
-	i->w->ops->disconnect(i->session);
-	i->w->ops->close(i->sink);
+	*place_of(i->w, i) = NULL;
+	instance_disconnect(i);
 	kd_config_free(i->config);
 	kd_ledger_image_done(&i->image);
 	free(i);
@@ -95,7 +168,7 @@ instance *instance_start(world *w, char id, int partitions)
 	instance *i = instance_open(w, id);
 	instance_take_over(i);
 	if (i->image.n_segments == 0 && partitions > 0)
-		cr_assert_eq(add_partitions(i, 0, partitions), KD_CAS_DONE);
+		expect_eq(add_partitions(i, 0, partitions), KD_CAS_DONE);
 	return i;
 }
 
@@ -151,7 +224,7 @@ static void encode_and_write(instance *i, const kd_batch_partition *e, const kd_
 	for (size_t r = 0; r < n; r++) {
 		uint32_t rows;
 		MUST(i->w->ops->encode(encoder, e, &records[r], &buf, &rows, &e_));
-		cr_assert_eq(rows, 1);
+		expect_eq(rows, 1);
 	}
 	MUST(i->w->ops->flush(encoder, e, &buf, &e_));
 	MUST(i->w->ops->write(i->session, buf.data, buf.size, &e_));
@@ -191,14 +264,14 @@ void commit(instance *i, const kd_batch_partition *e)
 
 void land(instance *i, const kd_batch_partition *e)
 {
-	cr_assert_eq(begin(i, e), KD_CAS_DONE);
+	expect_eq(begin(i, e), KD_CAS_DONE);
 	write_range(i, e);
 	commit(i, e);
 }
 
 void plan_and_land(instance *i, const kd_batch_partition *e)
 {
-	cr_assert_eq(plan(i, e), KD_CAS_DONE);
+	expect_eq(plan(i, e), KD_CAS_DONE);
 	land(i, e);
 }
 
@@ -213,15 +286,6 @@ bool is_committed(const kd_reread *r, const kd_batch_partition *e)
 {
 	return r->found && r->batch == KD_BATCH_COMMITTED && r->range.from == e->range.from &&
 		r->range.until == e->range.until && r->position >= e->range.until;
-}
-
-int64_t rows_between(world *w, int64_t from, int64_t until)
-{
-	char *sql = kt_format("select count(*) from t where kafka_offset >= %" PRId64 " and kafka_offset < %" PRId64, from,
-		until);
-	int64_t n = w->store->number(w->db, sql);
-	free(sql);
-	return n;
 }
 
 static bool take_segment(void *opaque, const kd_segment *segment)
