@@ -44,7 +44,7 @@ MALLOC     := $(if $(SAN)$(filter-out /%,$(shell $(CC) -print-file-name=libmimal
               -Wl$(comma)--no-as-needed -lmimalloc -Wl$(comma)--as-needed)
 endif
 
-KD_CPP     := -Ilib/include -Isinks/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
+KD_CPP     := -Ilib/include -Isinks/include -Itools/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
 KD_WARN    := -Wall -Wextra -Wshadow -Wformat=2 $(if $(WERROR),-Werror)
 KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
               -fno-omit-frame-pointer)
@@ -54,7 +54,9 @@ KD_LD      := -pthread $(if $(SAN),-fsanitize=$(SAN))
 # What is built: a new source file in the right folder is all it takes.
 LIB_SRC    := $(wildcard lib/*.c)
 SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c)
-TOOL_SRC   := $(wildcard tools/*.c)
+# tools/ is the library of connector programs, and kdirect: one of them, with verbs of its own.
+TOOL_SRC   := $(wildcard tools/kdirect.c tools/cmd_demo.c tools/demo_*.c tools/cmd_new.c tools/new_*.c)
+CONNECTOR_SRC := $(filter-out $(TOOL_SRC),$(wildcard tools/*.c))
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
 SUITES     := unit mock conformance pg kafka cli crash examples
@@ -63,16 +65,21 @@ TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
 RACE_SRC   := $(wildcard tests/race/race_*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
-HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h)
-ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
+HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
+ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
               $(BENCH_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
 SINK_A     := $(BUILD)/libkdsinks.a
+CONNECTOR_A := $(BUILD)/libkdconnector.a
 SUPP_A     := $(BUILD)/libkdtest.a
 LIB_SO     := $(BUILD)/libkdirect.so.$(SOVERSION)
 SINK_SO    := $(BUILD)/libkdsinks.so.$(SOVERSION)
+CONNECTOR_SO := $(BUILD)/libkdconnector.so.$(SOVERSION)
+ARCHIVES   := $(LIB_A) $(SINK_A) $(CONNECTOR_A)
+SHARED     := $(LIB_SO) $(SINK_SO) $(CONNECTOR_SO)
+PCS        := $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(BUILD)/kdconnector.pc
 TOOL       := $(if $(TOOL_SRC),$(BUILD)/bin/kdirect)
 CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -80,7 +87,7 @@ PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 
 ##@ Build
-all: $(LIB_A) $(SINK_A) $(LIB_SO) $(SINK_SO) $(TOOL) $(CONNS) ## the libraries, kdirect and the connectors
+all: $(ARCHIVES) $(SHARED) $(TOOL) $(CONNS) ## the libraries, kdirect and the connectors
 program: $(TOOL) ## kdirect alone
 tests: all $(TESTS) ## every test program, without running it
 deps: ## install what the build and all tests need (apt-get)
@@ -91,6 +98,8 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tools/new_files.o: $(wildcard tools/new/*/*)
 
 # Rebuild everything when a compiler or a flag changes, and only then.
 $(BUILD)/.flags: FORCE
@@ -106,9 +115,10 @@ $(BUILD)/.sources: FORCE
 
 $(LIB_A) $(LIB_SO): $(call obj,$(LIB_SRC))
 $(SINK_A) $(SINK_SO): $(call obj,$(SINK_SRC))
-$(SINK_SO): $(LIB_SO)
+$(CONNECTOR_A) $(CONNECTOR_SO): $(call obj,$(CONNECTOR_SRC))
+$(SINK_SO) $(CONNECTOR_SO): $(LIB_SO)
 $(SUPP_A): $(call obj,$(SUPP_SRC))
-$(LIB_A) $(SINK_A) $(SUPP_A) $(LIB_SO) $(SINK_SO) $(TOOL): $(BUILD)/.sources
+$(ARCHIVES) $(SUPP_A) $(SHARED) $(TOOL): $(BUILD)/.sources
 $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
@@ -116,23 +126,39 @@ $(BUILD)/%.a:
 $(BUILD)/exports.map: Makefile
 	@mkdir -p $(@D)
 	@echo '{ global: kd_*; local: *; };' >$@
-$(SINK_SO): $(BUILD)/exports.map
-$(SINK_SO): SO_FLAGS = -Wl,--version-script=$(BUILD)/exports.map
-$(SINK_SO): SO_LIBS = $(LIB_SO) $(SINK_LIBS)
-$(LIB_SO) $(SINK_SO):
+$(SHARED): $(BUILD)/exports.map
+$(SINK_SO): private SO_LIBS = $(LIB_SO) $(SINK_LIBS)
+$(CONNECTOR_SO): private SO_LIBS = $(LIB_SO)
+$(SHARED):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) $(SO_FLAGS) -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared $(if $(SAN),,-Wl,-z,defs) -Wl,--version-script=$(BUILD)/exports.map \
+	  -Wl,-soname,$(@F) -o $@ $(filter %.o,$^) $(SO_LIBS) $(LIB_LIBS)
 
-$(TOOL): $(call obj,$(TOOL_SRC)) $(SINK_A) $(LIB_A)
-$(TOOL) $(CONNS): EXTRA = $(MALLOC)
-$(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(SINK_A) $(LIB_A)
+# What an installed archive holds is one object whose own names are local, so that it takes none from a program.
+$(BUILD)/install/%.a: $(BUILD)/%.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) -r -nostdlib -o $(@:.a=.o) -Wl,--whole-archive $< -Wl,--no-whole-archive
+	$(Q)objcopy --localize-hidden $(@:.a=.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
+
+# A plugin finds every function of the libraries in the program that loads it.
+$(TOOL): $(call obj,$(TOOL_SRC)) $(ARCHIVES)
+$(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(ARCHIVES)
+$(TOOL): private WHOLE = $(ARCHIVES)
+$(CONNS): private WHOLE = $(LIB_A) $(CONNECTOR_A)
+$(TOOL) $(CONNS):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -Wl,--export-dynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(WHOLE) \
+	  -Wl,--no-whole-archive $(filter-out $(WHOLE),$(filter %.a,$^)) -Wl,--as-needed $(SINK_LIBS) $(LIB_LIBS) $(MALLOC)
+
 $(TESTS): EXTRA = -lcriterion
-$(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(SINK_A) $(LIB_A)
+$(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 define shared
 $(call suite,$(1)): $(call obj,$(filter tests/$(1)/%,$(SHARED_SRC)))
 endef
 $(foreach s,$(SUITES),$(if $(call suite,$(s)),$(eval $(call shared,$(s)))))
-$(TOOL) $(CONNS) $(TESTS) $(PLAINS):
+$(TESTS) $(PLAINS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(SINK_LIBS) $(LIB_LIBS) $(EXTRA)
@@ -176,8 +202,10 @@ run-race: $(RACE_SRC:%.c=$(BUILD)/%)
 check-tree: check-headers check-exports check-docs ## public headers, exported names, generated pages
 check-headers: ## each public header compiles alone, as C11 and as C++
 	$(Q)CC='$(CC)' CXX='$(CXX)' tests/support/check-headers.sh $(HEADERS)
-check-exports: $(LIB_SO) $(SINK_SO) ## the shared libraries export kd_ names only
-	$(Q)! nm -D --defined-only $^ | awk 'NF == 3 && $$3 !~ /^kd_/ { print "exported:", $$3 }' | grep .
+check-exports: $(SHARED) ## the shared libraries export the names of tests/exports/*.txt, no more and no fewer
+	$(Q)tests/support/check-exports.sh check $^
+exports: $(SHARED) ## write tests/exports/*.txt
+	$(Q)tests/support/check-exports.sh write $^
 docs: program ## write the pages that are made from the tables in the program
 	$(Q)tests/support/docs.sh write $(TOOL)
 check-docs: program ## those pages are what the program says
@@ -191,28 +219,36 @@ bench: all $(BENCH_SRC:%.c=$(BUILD)/%) ## the figures of the README, measured on
 	$(Q)BUILD='$(BUILD)' tests/support/run-bench.sh $(filter $(BUILD)/tests/%,$^)
 
 ##@ Install
-install: all $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc ## copy into $(DESTDIR)$(PREFIX)
+install: all $(ARCHIVES:$(BUILD)/%=$(BUILD)/install/%) $(PCS) ## copy into $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/kdirect
 	$(if $(TOOL)$(CONNS),$(INSTALL) -m 755 $(TOOL) $(CONNS) $(DESTDIR)$(BINDIR))
-	$(INSTALL) -m 644 $(LIB_A) $(SINK_A) $(DESTDIR)$(LIBDIR)
-	for so in $(LIB_SO) $(SINK_SO); do n=$$(basename $$so .$(SOVERSION)); \
+	$(INSTALL) -m 644 $(ARCHIVES:$(BUILD)/%=$(BUILD)/install/%) $(DESTDIR)$(LIBDIR)
+	for so in $(SHARED); do n=$$(basename $$so .$(SOVERSION)); \
 	  $(INSTALL) -m 644 $$so $(DESTDIR)$(LIBDIR)/$$n.$(VERSION) && \
 	  ln -sf $$n.$(VERSION) $(DESTDIR)$(LIBDIR)/$$n.$(SOVERSION) && \
 	  ln -sf $$n.$(SOVERSION) $(DESTDIR)$(LIBDIR)/$$n || exit 1; done
 	$(INSTALL) -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/kdirect
-	$(INSTALL) -m 644 $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 $(PCS) $(DESTDIR)$(LIBDIR)/pkgconfig
 	for page in $(wildcard $(BUILD)/man/man[13]/*); do \
 	  $(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/$$(basename $$(dirname $$page)) $$page || exit 1; done
-$(BUILD)/kdirect.pc: FORCE
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" -eq 0 ] && ldconfig -v -N -X 2>/dev/null | grep -q '^$(LIBDIR):'; \
+	  then ldconfig; fi
+# The libraries of others are linked dynamically, also where ours are static: so they are flags here, not requirements.
+PC_Description_kdirect     := exactly-once delivery from Kafka into transactional sinks
+PC_Libs.private_kdirect     = $(LIB_LIBS) -pthread -lm
+PC_Description_kdsinks     := the sinks of kdirect
+PC_Requires_kdsinks        := kdirect
+PC_Libs.private_kdsinks     = $(SINK_LIBS)
+PC_Description_kdconnector := connector programs on kdirect: every verb, the options, the job file, plugins
+PC_Requires_kdconnector    := kdirect
+PC_Libs_kdconnector        := -Wl,--export-dynamic
+PC_Libs.private_kdconnector = $(LIB_LIBS)
+$(PCS): $(BUILD)/%.pc: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: kdirect' 'Description: exactly-once delivery from Kafka into transactional sinks' \
-	  'Version: $(VERSION)' 'Requires.private: $(LIB_PKGS)' 'Cflags: -I$(INCDIR)' \
-	  'Libs: -L$(LIBDIR) -lkdirect' 'Libs.private: -pthread' >$@
-$(BUILD)/kdsinks.pc: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: kdsinks' 'Description: the sinks of kdirect: PostgreSQL, SQLite, null' \
-	  'Version: $(VERSION)' 'Requires: kdirect' 'Requires.private: $(SINK_PKGS)' 'Cflags: -I$(INCDIR)' \
-	  'Libs: -L$(LIBDIR) -lkdsinks' >$@
+	@printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCDIR)' '' 'Name: $*' \
+	  'Description: $(PC_Description_$*)' 'Version: $(VERSION)' 'Requires: $(PC_Requires_$*)' \
+	  'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -l$* $(PC_Libs_$*)' \
+	  'Libs.private: $(PC_Libs.private_$*)' >$@
 clean: ## remove build/
 	rm -rf build
 
@@ -226,5 +262,5 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-race run-race check-tree \
-	check-headers check-exports docs check-docs api man bench install clean help FORCE
+	check-headers check-exports exports docs check-docs api man bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "program.h"
 #include "range_arg.h"
 
 /* A word of a shell command, quoted where it must be. */
@@ -25,11 +26,11 @@ static void about_record(const kd_error *err, const char *job, char *text, size_
 	struct range_arg at;
 
 	if (!range_arg_find(err->message, &at)) {
-		snprintf(text, size, "mend the record's cause, or give the record up with \"kdirect skip\"");
+		snprintf(text, size, "mend the record's cause, or give the record up with \"%s skip\"", program_name());
 		return;
 	}
-	snprintf(text, size, "mend the target and start again, or give the record up: kdirect skip %s %s/%d@%lld "
-		"--reason \"why\" --execute", job, at.topic, (int) at.partition, (long long) at.range.from);
+	snprintf(text, size, "mend the target and start again, or give the record up: %s skip %s %s/%d@%lld "
+		"--reason \"why\" --execute", program_name(), job, at.topic, (int) at.partition, (long long) at.range.from);
 }
 
 const char *advice_text(const kd_error *err, const char *job, char *text, size_t size)
@@ -44,13 +45,12 @@ const char *advice_text(const kd_error *err, const char *job, char *text, size_t
 		about_record(err, name, text, size);
 	else if (err->code == KD_ELOSS)
 		snprintf(text, size,
-			"see \"kdirect offsets %s\"; to go on and record what is gone as a gap: kdirect run %s --set "
-			"on_data_loss=record",
-			name, name);
+			"see \"%s offsets %s\"; to go on and record what is gone as a gap: %s run %s --set on_data_loss=record",
+			program_name(), name, program_name(), name);
 	else if (err->code == KD_ELEDGER)
-		snprintf(text, size, "see what does not tile: kdirect audit %s", name);
+		snprintf(text, size, "see what does not tile: %s audit %s", program_name(), name);
 	else if (err->code == KD_ECONFIG || err->code == KD_ETARGET)
-		snprintf(text, size, "see every finding: kdirect check %s", name);
+		snprintf(text, size, "see every finding: %s check %s", program_name(), name);
 	else if (err->action != KD_STOP || err->code == KD_EBUSY)
 		snprintf(text, size, "nothing is lost: start it again once the fault is mended");
 	return text;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "program.h"
 #include "range_arg.h"
 #include "suggest.h"
 
@@ -123,7 +124,7 @@ static bool whole_number(const char *text, int64_t min, int64_t max, int64_t *re
 
 static bool wrong_value(const struct verb *verb, const struct arg_option *row, const char *text)
 {
-	fprintf(stderr, "kdirect %s: --%s \"%s\": ", verb->name, row->name, text);
+	fprintf(stderr, "%s %s: --%s \"%s\": ", program_name(), verb->name, row->name, text);
 	if (row->type == ARG_ENUM) {
 		fprintf(stderr, "must be one of");
 		for (const char *at = row->values; *at; at += *at == '|') {
@@ -155,7 +156,7 @@ static bool assign(const struct verb *verb, const struct arg_option *row, const 
 	case ARG_LIST:
 		if (append(member, text))
 			return true;
-		fprintf(stderr, "kdirect %s: no memory\n", verb->name);
+		fprintf(stderr, "%s %s: no memory\n", program_name(), verb->name);
 		return false;
 	case ARG_INT:
 		return whole_number(text, row->min, row->max, member) || wrong_value(verb, row, text);
@@ -194,33 +195,35 @@ static enum args_next unknown_option(const struct verb *verb, const struct arg_o
 		names[i] = rows[i]->name;
 	names[n] = "help";
 	near = suggest(word, names, n + 1);
-	fprintf(stderr, "kdirect %s: unknown option \"--%s\"", verb->name, word);
+	fprintf(stderr, "%s %s: unknown option \"--%s\"", program_name(), verb->name, word);
 	if (near)
 		fprintf(stderr, "; did you mean --%s?\n", near);
 	else
-		fprintf(stderr, "; \"kdirect %s --help\" lists them\n", verb->name);
+		fprintf(stderr, "; \"%s %s --help\" lists them\n", program_name(), verb->name);
 	return ARGS_WRONG;
 }
 
 static enum args_next unknown_letter(const struct verb *verb, int letter)
 {
-	fprintf(stderr, "kdirect %s: unknown option \"-%c\"; \"kdirect %s --help\" lists them\n", verb->name, letter,
-		verb->name);
+	fprintf(stderr, "%s %s: unknown option \"-%c\"; \"%s %s --help\" lists them\n", program_name(), verb->name, letter,
+		program_name(), verb->name);
 	return ARGS_WRONG;
 }
 
 static enum args_next check_operands(const struct verb *verb, const struct args *args)
 {
+	const char *name = program_name();
+
 	if (args->n_operands < verb->min_operands)
-		fprintf(stderr, "kdirect %s: something is missing; usage: kdirect %s %s\n", verb->name, verb->name,
+		fprintf(stderr, "%s %s: something is missing; usage: %s %s %s\n", name, verb->name, name, verb->name,
 			verb->usage);
 	else if (args->n_operands > verb->max_operands)
-		fprintf(stderr, "kdirect %s: \"%s\" is one too many; usage: kdirect %s %s\n", verb->name,
-			args->operands[verb->max_operands], verb->name, verb->usage);
+		fprintf(stderr, "%s %s: \"%s\" is one too many; usage: %s %s %s\n", name, verb->name,
+			args->operands[verb->max_operands], name, verb->name, verb->usage);
 	else if (args->json && args->csv)
-		fprintf(stderr, "kdirect %s: --json and --csv exclude each other\n", verb->name);
+		fprintf(stderr, "%s %s: --json and --csv exclude each other\n", name, verb->name);
 	else if (args->partitions && !partitions_valid(args->partitions))
-		fprintf(stderr, "kdirect %s: --partitions \"%s\": must be numbers and ranges, such as 0,3,8-11\n", verb->name,
+		fprintf(stderr, "%s %s: --partitions \"%s\": must be numbers and ranges, such as 0,3,8-11\n", name, verb->name,
 			args->partitions);
 	else
 		return ARGS_GO_ON;
@@ -277,12 +280,12 @@ enum args_next args_parse(const struct verb *verb, int argc, char **argv, struct
 			return ARGS_DONE;
 		}
 		if (c == ':') {
-			fprintf(stderr, "kdirect %s: option \"%s\" needs a value\n", verb->name, argv[optind - 1]);
+			fprintf(stderr, "%s %s: option \"%s\" needs a value\n", program_name(), verb->name, argv[optind - 1]);
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt >= FIRST_LONG) {
 			fprintf(
-				stderr, "kdirect %s: option \"--%s\" takes no value\n", verb->name, rows[optopt - FIRST_LONG]->name);
+				stderr, "%s %s: option \"--%s\" takes no value\n", program_name(), verb->name, rows[optopt - FIRST_LONG]->name);
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt)
@@ -362,12 +365,24 @@ static void help_row(FILE *to, char letter, const char *name, const char *value,
 
 static void indent_lines(FILE *to, const char *text)
 {
-	for (const char *at = text; *at;) {
+	char *own = program_text(text);
+
+	for (const char *at = own ? own : text; *at;) {
 		int size = (int) strcspn(at, "\n");
 
 		fprintf(to, "  %.*s\n", size, at);
 		at += size + (at[size] == '\n');
 	}
+	free(own);
+}
+
+static void paragraphs(FILE *to, const char *text)
+{
+	char *own = program_text(text);
+
+	fprintf(to, "  ");
+	args_wrap(to, own ? own : text, 2, HELP_WIDTH);
+	free(own);
 }
 
 void args_help(FILE *to, const struct verb *verb)
@@ -375,11 +390,11 @@ void args_help(FILE *to, const struct verb *verb)
 	const struct arg_option *rows[MOST_OPTIONS];
 	size_t n = rows_of(verb, rows);
 
-	fprintf(to, "kdirect %s: %s\n\nUsage: kdirect %s %s\n\nExamples:\n", verb->name, verb->summary, verb->name,
-		verb->usage);
+	fprintf(to, "%s %s: %s\n\nUsage: %s %s %s\n\nExamples:\n", program_name(), verb->name, verb->summary,
+		program_name(), verb->name, verb->usage);
 	indent_lines(to, verb->examples);
-	fprintf(to, "\nWhat it does:\n  ");
-	args_wrap(to, verb->text, 2, HELP_WIDTH);
+	fprintf(to, "\nWhat it does:\n");
+	paragraphs(to, verb->text);
 	fprintf(to, "\nOptions (defaults in brackets):\n");
 	for (size_t i = 0; i < n; i++)
 		help_row(to, rows[i]->letter, rows[i]->name, rows[i]->value, rows[i]->help, rows[i]->default_value);

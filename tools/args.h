@@ -41,6 +41,8 @@ struct args {
 	int64_t timeout_s;
 	int64_t events, kills, seed;
 	const char *keep;
+	const char *dir;
+	bool sink;
 	/* what is not an option; points into argv */
 	char **operands;
 	int n_operands;
@@ -60,7 +62,7 @@ struct arg_option {
 	size_t member;             /* offsetof(struct args, ...) */
 };
 
-/* A verb as --help, the parser and the reference page see it. */
+/* A verb as --help, the parser and the reference page see it.  In examples and text $0 is the program's name. */
 struct verb {
 	const char *name;
 	const char *group;   /* its heading in the list of verbs */

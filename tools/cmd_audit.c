@@ -13,6 +13,7 @@
 #include "audit_deep.h"
 #include "audit_report.h"
 #include "ledger_session.h"
+#include "program.h"
 #include "tool_log.h"
 #include "verbs.h"
 
@@ -188,7 +189,7 @@ static int show(const struct audit *audit)
 	if (!audit->args->json)
 		audit_report_people(&audit->report, stdout);
 	else if (!audit_report_json(&audit->report, stdout)) {
-		fprintf(stderr, "kdirect audit: no memory\n");
+		fprintf(stderr, "%s audit: no memory\n", program_name());
 		return 4;
 	}
 	return audit_report_proved(&audit->report) ? 0 : 1;
@@ -219,7 +220,7 @@ static int audit_file(const struct args *args)
 	audit.report.check = audit.check;
 	if (exit_code == 0 && audit.check) {
 		if (look(&audit, &err)) {
-			fprintf(stderr, "kdirect audit: %s\n", err.message);
+			fprintf(stderr, "%s audit: %s\n", program_name(), err.message);
 			exit_code = kd_exit_code(err.code, &err);
 		} else {
 			exit_code = show(&audit);
@@ -244,11 +245,11 @@ const struct verb verb_audit = {
 	.summary = "prove that nothing is missing and nothing double",
 	.usage = "JOB [OPTION]...",
 	.examples =
-		"kdirect audit orders.json\n"
+		"$0 audit orders.json\n"
 		"    from the ledger alone: fast, also while the job runs\n"
-		"kdirect audit orders.json --deep\n"
+		"$0 audit orders.json --deep\n"
 		"    against Kafka and the table, record by record\n"
-		"kdirect audit orders.json --strict --json >audit.json || page somebody\n"
+		"$0 audit orders.json --strict --json >audit.json || page somebody\n"
 		"    for a schedule\n",
 	.text =
 		"The ledger holds every offset range that was ever planned, and what became of it. audit proves from it, for "

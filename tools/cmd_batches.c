@@ -7,6 +7,7 @@
 
 #include "ledger_session.h"
 #include "out.h"
+#include "program.h"
 #include "range_arg.h"
 #include "tool_log.h"
 #include "verbs.h"
@@ -101,7 +102,7 @@ static int list_file(const struct args *args)
 		if (listing.out && !out_close(listing.out))
 			(void) kd_error_set(&err, KD_ENOMEM, KD_STOP, "no memory");
 		if (err.code)
-			fprintf(stderr, "kdirect batches: %s\n", err.message);
+			fprintf(stderr, "%s batches: %s\n", program_name(), err.message);
 		exit_code = kd_exit_code(err.code, &err);
 	}
 	ledger_session_close(&ledger);
@@ -123,9 +124,9 @@ const struct verb verb_batches = {
 	.summary = "the last batches: ranges, rows, delays",
 	.usage = "JOB [OPTION]...",
 	.examples =
-		"kdirect batches orders.json\n"
+		"$0 batches orders.json\n"
 		"    the last ten batches, newest first\n"
-		"kdirect batches orders.json -n 1000 -t orders -p 3 --csv\n"
+		"$0 batches orders.json -n 1000 -t orders -p 3 --csv\n"
 		"    a partition's history, for a spreadsheet\n",
 	.text =
 		"Each row is a batch partition: the offsets [from, until) of one Kafka partition that one transaction landed. "

@@ -12,6 +12,7 @@
 #include "job_file.h"
 #include "ledger_session.h"
 #include "out.h"
+#include "program.h"
 #include "times.h"
 #include "tool_log.h"
 #include "verbs.h"
@@ -222,11 +223,11 @@ static int print_sql(struct check *check)
 	kd_error err = {0};
 
 	if (!check->file.sink->ddl) {
-		fprintf(stderr, "kdirect check: the sink \"%s\" has no SQL\n", check->file.sink->name);
+		fprintf(stderr, "%s check: the sink \"%s\" has no SQL\n", program_name(), check->file.sink->name);
 		return 2;
 	}
 	if (check->file.sink->ddl(&context, &sql, &err))
-		fprintf(stderr, "kdirect check: %s\n", err.message);
+		fprintf(stderr, "%s check: %s\n", program_name(), err.message);
 	else
 		fwrite(sql.data, 1, sql.size, stdout);
 	kd_buf_done(&sql);
@@ -266,7 +267,7 @@ static int check_file(const struct args *args)
 	if (log && (check.out || !(args->json || args->csv) || args->sql))
 		exit_code = look(&check);
 	else
-		fprintf(stderr, "kdirect check: no memory\n");
+		fprintf(stderr, "%s check: no memory\n", program_name());
 	if (check.out && !out_close(check.out))
 		exit_code = 4;
 	job_file_done(&check.file);
@@ -289,11 +290,11 @@ const struct verb verb_check = {
 	.summary = "every mistake in a job at once, and whether its servers are fit for it",
 	.usage = "JOB [OPTION]...",
 	.examples =
-		"kdirect check orders.json\n"
+		"$0 check orders.json\n"
 		"    the file, then brokers, topics, start position, table, columns, types, rights\n"
-		"kdirect check orders.json --offline\n"
+		"$0 check orders.json --offline\n"
 		"    the file only, for an editor or a commit hook\n"
-		"kdirect check orders.json --sql | psql app\n"
+		"$0 check orders.json --sql | psql app\n"
 		"    make ledger and table by hand, where the job's role may not\n",
 	.text =
 		"Reads the job file and tells every mistake, of meaning too, each with file:line:column. Where the file is "

@@ -10,6 +10,7 @@
 
 #include "offset_table.h"
 #include "out.h"
+#include "program.h"
 #include "times.h"
 #include "tool_log.h"
 #include "verbs.h"
@@ -177,9 +178,9 @@ static int judge(const struct offset_table *table)
 		over += args->max_lag >= 0 && offset_lag(&table->rows[i].facts) > args->max_lag;
 	}
 	if (bad && !args->quiet)
-		fprintf(stderr, "kdirect offsets: %zu partitions are LOST, in DRIFT or STALLED\n", bad);
+		fprintf(stderr, "%s offsets: %zu partitions are LOST, in DRIFT or STALLED\n", program_name(), bad);
 	if (over && !args->quiet)
-		fprintf(stderr, "kdirect offsets: the lag of %zu partitions is over %lld\n", over, (long long) args->max_lag);
+		fprintf(stderr, "%s offsets: the lag of %zu partitions is over %lld\n", program_name(), over, (long long) args->max_lag);
 	return bad || over ? 1 : 0;
 }
 
@@ -194,7 +195,7 @@ static int show(struct offset_table *table)
 			return exit_code;
 		(void) kd_error_set(&err, KD_ENOMEM, KD_STOP, "no memory");
 	}
-	fprintf(stderr, "kdirect offsets: %s\n", err.message);
+	fprintf(stderr, "%s offsets: %s\n", program_name(), err.message);
 	return kd_exit_code(err.code, &err);
 }
 
@@ -207,11 +208,11 @@ static int show_offsets(const struct args *args)
 
 	if (args->at && !kd_parse_time(args->at, now_ms(), &table.at_ms)) {
 		fprintf(stderr,
-			"kdirect offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such as -1h\n",
+			"%s offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such as -1h\n", program_name(),
 			args->at);
 		exit_code = 2;
 	} else if (args->max_lag >= 0 && args->n_operands == 0) {
-		fprintf(stderr, "kdirect offsets: --max-lag needs a JOB\n");
+		fprintf(stderr, "%s offsets: --max-lag needs a JOB\n", program_name());
 		exit_code = 2;
 	} else if (exit_code == 0 && args->n_operands) {
 		exit_code = job_file_or_exit(args, "offsets", args->operands[0], &file);
@@ -247,15 +248,15 @@ const struct verb verb_offsets = {
 	.summary = "what each partition holds, and where a job or group stands in it",
 	.usage = "[JOB] [OPTION]...",
 	.examples =
-		"kdirect offsets -b localhost:9092\n"
+		"$0 offsets -b localhost:9092\n"
 		"    low, last stable and high offset of all partitions of a cluster\n"
-		"kdirect offsets -b localhost:9092 -t orders --at -1h\n"
+		"$0 offsets -b localhost:9092 -t orders --at -1h\n"
 		"    the offset of each partition an hour ago\n"
-		"kdirect offsets -b localhost:9092 -t orders -g billing\n"
+		"$0 offsets -b localhost:9092 -t orders -g billing\n"
 		"    what a consumer group has committed, and its lag\n"
-		"kdirect offsets orders.json --max-lag 100000 -q >/dev/null || page somebody\n"
+		"$0 offsets orders.json --max-lag 100000 -q >/dev/null || page somebody\n"
 		"    where a job stands; for monitoring, by exit code\n"
-		"kdirect offsets orders.json --json | jq '[.[].lag] | add'\n"
+		"$0 offsets orders.json --json | jq '[.[].lag] | add'\n"
 		"    one array of flat objects\n",
 	.text =
 		"Works on any cluster and needs no rights on groups unless -g is given. low is the log's start, last_stable "

@@ -9,6 +9,7 @@
 
 #include "ledger_session.h"
 #include "out.h"
+#include "program.h"
 #include "range_arg.h"
 #include "tool_log.h"
 #include "verbs.h"
@@ -81,7 +82,7 @@ static int plan_file(const struct args *args)
 		if (ledger_session_open(&file, log_out_logger(log), &ledger, &err) == KD_OK)
 			(void) print_plan(args, &file, &ledger, log_out_logger(log), &err);
 		if (err.code)
-			fprintf(stderr, "kdirect plan: %s\n", err.message);
+			fprintf(stderr, "%s plan: %s\n", program_name(), err.message);
 		exit_code = kd_exit_code(err.code, &err);
 	}
 	ledger_session_close(&ledger);
@@ -98,9 +99,9 @@ const struct verb verb_plan = {
 	.summary = "the next batch's ranges, and why each ends where it does",
 	.usage = "JOB [OPTION]...",
 	.examples =
-		"kdirect plan orders.json\n"
+		"$0 plan orders.json\n"
 		"    the ranges that the next batch would have\n"
-		"kdirect plan orders.json --set batch.max_records_per_batch=10000\n"
+		"$0 plan orders.json --set batch.max_records_per_batch=10000\n"
 		"    what a limit would do\n",
 	.text =
 		"Computes the next batch from the ledger and from Kafka as they are now, and changes nothing. cap says why a "

@@ -17,6 +17,7 @@
 #include "advice.h"
 #include "job_file.h"
 #include "log_out.h"
+#include "program.h"
 #include "progress_line.h"
 #include "rate_window.h"
 #include "times.h"
@@ -233,7 +234,7 @@ static int tell_error(struct run *run, const kd_error *err)
 	log_out_line(run->log, KD_LOG_ERROR, 0, err->message, fields, json && advice[0] ? 3 : 2);
 	/* A command to copy stands unescaped, in a line of its own. */
 	if (!json && advice[0])
-		fprintf(stderr, "kdirect run: %s\n", advice);
+		fprintf(stderr, "%s run: %s\n", program_name(), advice);
 	return exit_code;
 }
 
@@ -267,7 +268,7 @@ static int run_file(const struct args *args)
 	kd_error err = {0};
 
 	if (exit_code == 0 && !(run.log = tool_log_open(args, KD_LOG_INFO))) {
-		fprintf(stderr, "kdirect run: no memory\n");
+		fprintf(stderr, "%s run: no memory\n", program_name());
 		exit_code = 4;
 	} else if (exit_code == 0) {
 		log_out_job(run.log, kd_config_string(run.file.config, "job"));
@@ -296,13 +297,13 @@ const struct verb verb_run = {
 	.summary = "run a job until it is stopped",
 	.usage = "JOB [OPTION]...",
 	.examples =
-		"kdirect run orders.json\n"
+		"$0 run orders.json\n"
 		"    until ctrl-C or SIGTERM; the next start goes on exactly behind the last commit\n"
-		"kdirect run orders.json --until-latest\n"
+		"$0 run orders.json --until-latest\n"
 		"    land what is there now, then end: for a schedule such as cron\n"
-		"kdirect run orders.json --set start=earliest --set batch.interval_ms=200\n"
+		"$0 run orders.json --set start=earliest --set batch.interval_ms=200\n"
 		"    keys of the job file, given here\n"
-		"PGPASSWORD=... kdirect run - <orders.json\n"
+		"PGPASSWORD=... $0 run - <orders.json\n"
 		"    the job from standard input\n",
 	.text =
 		"Reads the job's Kafka topics and lands every record in its sink exactly once: the rows of an offset range and "

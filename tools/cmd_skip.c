@@ -12,6 +12,7 @@
 
 #include "advice.h"
 #include "ledger_session.h"
+#include "program.h"
 #include "range_arg.h"
 #include "times.h"
 #include "tool_log.h"
@@ -202,11 +203,11 @@ static bool usage_ok(const struct args *args, struct range_arg *ret_at)
 	const char *why;
 
 	if (!range_arg_parse(args->operands[1], ret_at, &why))
-		fprintf(stderr, "kdirect skip: \"%s\": %s\n", args->operands[1], why);
+		fprintf(stderr, "%s skip: \"%s\": %s\n", program_name(), args->operands[1], why);
 	else if (!args->reason || !args->reason[0])
-		fprintf(stderr, "kdirect skip: --reason is missing: the ledger keeps why the records were given up\n");
+		fprintf(stderr, "%s skip: --reason is missing: the ledger keeps why the records were given up\n", program_name());
 	else if (strlen(args->reason) >= KD_REASON_SIZE)
-		fprintf(stderr, "kdirect skip: --reason is longer than %d bytes\n", KD_REASON_SIZE - 1);
+		fprintf(stderr, "%s skip: --reason is longer than %d bytes\n", program_name(), KD_REASON_SIZE - 1);
 	else
 		return true;
 	return false;
@@ -225,9 +226,9 @@ static int skip_file(const struct args *args)
 	skip.log = tool_log_open(args, KD_LOG_WARN);
 	if (exit_code == 0 && skip.log) {
 		if (skip_range(&skip, &err))
-			fprintf(stderr, "kdirect skip: %s\n", err.message);
+			fprintf(stderr, "%s skip: %s\n", program_name(), err.message);
 		if (err.code == KD_ERECORD && advice_text(&err, skip.file.path, advice, sizeof advice)[0])
-			fprintf(stderr, "kdirect skip: %s\n", advice);
+			fprintf(stderr, "%s skip: %s\n", program_name(), advice);
 		/* A job that runs will not heal by waiting: a person must stop it. */
 		exit_code = err.code == KD_EBUSY && err.action == KD_STOP ? 1 : kd_exit_code(err.code, &err);
 	}
@@ -251,17 +252,17 @@ const struct verb verb_skip = {
 	.summary = "give up a record that cannot be delivered, and record that it was",
 	.usage = "JOB TOPIC/PARTITION@FROM[..UNTIL] --reason TEXT [OPTION]...",
 	.examples =
-		"kdirect skip orders.json orders/3@4711 --reason \"no number, see ticket 12\"\n"
+		"$0 skip orders.json orders/3@4711 --reason \"no number, see ticket 12\"\n"
 		"    show the record; change nothing\n"
-		"kdirect skip orders.json orders/3@4711 --reason \"no number, see ticket 12\" --execute\n"
+		"$0 skip orders.json orders/3@4711 --reason \"no number, see ticket 12\" --execute\n"
 		"    give it up\n"
-		"kdirect skip orders.json orders/3@4711..4720 --reason \"a bad producer\" --execute\n"
+		"$0 skip orders.json orders/3@4711..4720 --reason \"a bad producer\" --execute\n"
 		"    4711 to 4719: UNTIL is the first offset that stays\n",
 	.text =
 		"A job that meets a record that the sink refuses stops, and names the place; this verb is the way on when the "
 		"record is not worth mending. It refuses while an instance of the job lives. With --execute it takes the job "
 		"over, lands the records around the skipped ones, writes the gap with who and why in the same transaction, and "
-		"ends. \"kdirect audit\" lists every gap.",
+		"ends. \"$0 audit\" lists every gap.",
 	.options = options,
 	.exits =
 		"0  done, or shown\n"

@@ -10,8 +10,9 @@
 
 #include <kdirect/job.h>
 
+#include "parts.h"
+#include "program.h"
 #include "properties.h"
-#include <kdirect/sinks.h>
 #include "suggest.h"
 
 enum { MOST_BYTES = 16 << 20 };
@@ -98,6 +99,16 @@ static void forget(void *opaque, const kd_diagnostic *diagnostic)
 	(void) diagnostic;
 }
 
+static const kd_sink_ops *find_sink(const char *type)
+{
+	const kd_sink_ops *sink;
+
+	for (size_t i = 0; (sink = program_sink(i)); i++)
+		if (strcmp(sink->name, type) == 0)
+			return sink;
+	return NULL;
+}
+
 /* NULL where none is named or none is known by that name: then kd_config_check, or unknown_sink, says so. */
 static const kd_sink_ops *sink_of(const struct args *args, const kd_buf *text, const char *name, char *ret_type,
 	size_t size)
@@ -111,7 +122,7 @@ static const kd_sink_ops *sink_of(const struct args *args, const kd_buf *text, c
 	if (parse(args, text, name, NULL, forget, NULL, &config, &ignored) == KD_OK &&
 	    (type = kd_config_peek(config, "sink.type"))) {
 		snprintf(ret_type, size, "%s", type);
-		sink = kd_sink_find(type);
+		sink = find_sink(type);
 	}
 	kd_config_free(config);
 	return sink;
@@ -142,7 +153,7 @@ static kd_code unknown_sink(kd_config *config, const char *name, const char *typ
 	size_t n = 0;
 	const char *near;
 
-	while (n < 16 && (sink = kd_sink_at(n)))
+	while (n < 16 && (sink = program_sink(n)))
 		names[n++] = sink->name;
 	near = suggest(type, names, n);
 	snprintf(message, sizeof message, "sink.type: there is no sink \"%s\"%s%s%s", type, near ? "; did you mean \"" : "",
@@ -197,6 +208,6 @@ int job_file_or_exit(const struct args *args, const char *verb, const char *path
 
 	if (code == KD_OK)
 		return 0;
-	fprintf(stderr, "kdirect %s: %s\n", verb, err.message);
+	fprintf(stderr, "%s %s: %s\n", program_name(), verb, err.message);
 	return kd_exit_code(code, &err);
 }

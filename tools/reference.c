@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reference: docs/CLI.md and docs/CONFIGURATION.md, made from the tables that --help and the parser use. */
+/* reference: a program's pages on its command line and its job file (kdirect's are docs/CLI.md and
+ * docs/CONFIGURATION.md), made from the tables that --help and the parser use. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <kdirect/config.h>
-#include <kdirect/sink.h>
-
-#include <kdirect/sinks.h>
+#include "parts.h"
+#include "program.h"
 #include "verbs.h"
 
 /* A cell of a table: | would end it. */
@@ -43,10 +43,25 @@ static void exit_codes(const char *text)
 	}
 }
 
+/* A text of a verb's row with the program's name in it. */
+static void named(const char *text)
+{
+	char *own = program_text(text);
+
+	fputs(own ? own : text, stdout);
+	free(own);
+}
+
 static void print_verb(const struct verb *verb)
 {
-	printf("\n## kdirect %s\n\n%c%s.\n\n    kdirect %s %s\n\n```\n%s```\n\n%s\n\n", verb->name,
-		verb->summary[0] - 'a' + 'A', verb->summary + 1, verb->name, verb->usage, verb->examples, verb->text);
+	const char *name = program_name();
+
+	printf("\n## %s %s\n\n%c%s.\n\n    %s %s %s\n\n```\n", name, verb->name, verb->summary[0] - 'a' + 'A',
+		verb->summary + 1, name, verb->name, verb->usage);
+	named(verb->examples);
+	printf("```\n\n");
+	named(verb->text);
+	printf("\n\n");
 	if (verb->options[0])
 		printf("| option | default | |\n|---|---|---|\n");
 	for (const struct arg_option *const *table = verb->options; *table; table++)
@@ -58,19 +73,25 @@ static void print_verb(const struct verb *verb)
 	exit_codes(verb->exits);
 }
 
-static void print_cli(const struct verb *const *verbs, size_t n)
+static void print_cli(void)
 {
-	printf("<!-- made by `make docs` from the tables in tools/; do not edit -->\n"
+	const char *name = program_name();
+	const struct verb *verb;
+
+	printf("<!-- made by \"%s --markdown cli\" from the program's own tables; do not edit -->\n"
 		"# The command line\n\n"
-		"One program, `kdirect`. Data is written to standard output, everything else to standard error. `JOB` is a\n"
-		"JSON file (see [CONFIGURATION](CONFIGURATION.md)), or `-` for standard input. Every verb takes `--help`.\n\n"
-		"| verb | does |\n|---|---|\n");
-	for (size_t i = 0; i < n; i++)
-		printf("| [`%s`](#kdirect-%s) | %s |\n", verbs[i]->name, verbs[i]->name, verbs[i]->summary);
+		"One program, `%s`. Data is written to standard output, everything else to standard error. `JOB` is a\n"
+		"JSON file (see [CONFIGURATION](CONFIGURATION.md)), or `-` for standard input. Every verb takes `--help`.\n",
+		name, name);
+	if (program_is_kdirect())
+		printf("A program that is built on the libraries has the same verbs under its own name.\n");
+	printf("\n| verb | does |\n|---|---|\n");
+	for (size_t i = 0; (verb = program_verb(i)); i++)
+		printf("| [`%s`](#%s-%s) | %s |\n", verb->name, name, verb->name, verb->summary);
 	printf("\nExit codes mean the same for every verb: 0 ok; 1 needs a person; 2 usage or configuration; 3 a newer\n"
 		"instance took the job over (never restart on it); 4 gave up on a fault that may heal (restart).\n");
-	for (size_t i = 0; i < n; i++)
-		print_verb(verbs[i]);
+	for (size_t i = 0; (verb = program_verb(i)); i++)
+		print_verb(verb);
 }
 
 /* ---- the job file ---- */
@@ -124,17 +145,38 @@ static void print_keys(const kd_option *options, size_t n)
 		print_key(&options[i]);
 }
 
+static void print_part(const char *kind, const char *name, const char *summary, const kd_option *options, size_t n)
+{
+	printf("\n## %s `%s`\n\n%s\n\n", kind, name, summary ? summary : "");
+	if (n)
+		print_keys(options, n);
+}
+
+static void print_parts(void)
+{
+	const kd_sink_ops *sink;
+	const kd_decoder_ops *decoder;
+	const kd_transform_ops *transform;
+
+	for (size_t i = 0; (sink = program_sink(i)); i++)
+		print_part("Sink", sink->name, sink->summary, sink->options, sink->n_options);
+	for (size_t i = 0; (decoder = program_decoder(i)); i++)
+		print_part("Decoder", decoder->name, decoder->summary, decoder->options, decoder->n_options);
+	for (size_t i = 0; (transform = program_transform(i)); i++)
+		print_part("Transform", transform->name, transform->summary, transform->options, transform->n_options);
+}
+
 static void print_configuration(void)
 {
+	const kd_connector *connector = program_connector();
 	size_t n;
 	const kd_option *options = kd_config_options(&n);
-	const kd_sink_ops *sink;
 
-	printf("<!-- made by `make docs` from the tables in lib/ and sinks/; do not edit -->\n"
+	printf("<!-- made by \"%s --markdown configuration\" from the program's own tables; do not edit -->\n"
 		"# The job file\n\n"
 		"A job is one JSON object. A key such as `batch.interval_ms` is the member `interval_ms` of the object\n"
 		"`batch`. Unknown keys are errors; keys that begin with `_` are comments. `${env:NAME}` and `${file:PATH}`\n"
-		"within a text are replaced by an environment variable or a file's content, for secrets. `kdirect check`\n"
+		"within a text are replaced by an environment variable or a file's content, for secrets. `%s check`\n"
 		"finds every mistake at once; `--set KEY=VALUE` wins over the file.\n\n"
 		"```json\n"
 		"{ \"job\": \"orders\",\n"
@@ -144,19 +186,19 @@ static void print_configuration(void)
 		"  \"sink\": { \"type\": \"postgres\", \"dsn\": \"host=localhost dbname=app\",\n"
 		"            \"table\": \"public.orders\" } }\n"
 		"```\n\n"
-		"## The job\n\n");
+		"## The job\n\n", program_name(), program_name());
 	print_keys(options, n);
-	for (size_t i = 0; (sink = kd_sink_at(i)); i++) {
-		printf("\n## Sink `%s`\n\n%s\n\n", sink->name, sink->summary);
-		if (sink->n_options)
-			print_keys(sink->options, sink->n_options);
+	if (connector->n_options) {
+		printf("\n## Of %s itself\n\n", connector->name);
+		print_keys(connector->options, connector->n_options);
 	}
+	print_parts();
 }
 
-bool reference_print(const char *page, const struct verb *const *verbs, size_t n)
+bool reference_print(const char *page)
 {
 	if (strcmp(page, "cli") == 0)
-		print_cli(verbs, n);
+		print_cli();
 	else if (strcmp(page, "configuration") == 0)
 		print_configuration();
 	else

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verbs: every verb of kdirect is a function and the table row that describes it. */
+/* verbs: every verb is a function and the table row that describes it. */
 #ifndef TOOLS_VERBS_H
 #define TOOLS_VERBS_H
 
 #include "args.h"
 
-extern const struct verb verb_run, verb_check, verb_plan, verb_offsets, verb_batches, verb_audit, verb_skip, verb_demo;
+extern const struct verb verb_run, verb_check, verb_plan, verb_offsets, verb_batches, verb_audit, verb_skip;
+extern const struct verb verb_demo; /* of kdirect only */
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
@@ -17,7 +18,7 @@ int cmd_skip(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* Prints docs/CLI.md ("cli") or docs/CONFIGURATION.md ("configuration"); false for any other name. */
-bool reference_print(const char *page, const struct verb *const *verbs, size_t n);
+bool reference_print(const char *page);
 
 /* Prints the version of the program and of each library it stands on. */
 void version_print(void);

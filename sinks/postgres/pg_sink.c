@@ -289,6 +289,14 @@ static kd_code pg_encode_flush(void *encoder, const kd_batch_partition *batch, k
 	return pg_flush(encoder, batch, out, err);
 }
 
+static const char *pg_library(void)
+{
+	static char text[64];
+
+	snprintf(text, sizeof text, "libpq %d.%d", PQlibVersion() / 10000, PQlibVersion() % 10000);
+	return text;
+}
+
 const kd_sink_ops kd_postgres_sink = {
 	.abi = KD_SINK_ABI,
 	.name = "postgres",
@@ -296,6 +304,7 @@ const kd_sink_ops kd_postgres_sink = {
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.guarantee = KD_GUARANTEE_EXACTLY_ONCE,
+	.library = pg_library,
 	.open = pg_open,
 	.close = pg_close,
 	.info = pg_info,

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "tools/segment_list.c"
-#include "tools/audit_check.c"
+#include "tools/segment_list.h"
+#include "tools/audit_check.h"
 
 enum { MOST = 8 };
 

@@ -2,7 +2,7 @@
 /* The deep audit's comparison of table and Kafka: what is missing, double, given up, or no longer in Kafka. */
 #include <criterion/criterion.h>
 
-#include "tools/audit_window.c"
+#include "tools/audit_window.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -2,7 +2,7 @@
 /* The state words of `kdirect offsets`: which one holds, and in which order they are tested. */
 #include <criterion/criterion.h>
 
-#include "tools/offset_state.c"
+#include "tools/offset_state.h"
 
 #define LOG(low_, stable, high_) .low = (low_), .last_stable = (stable), .high = (high_)
 #define JOB(planned_, committed_) .planned = (planned_), .committed = (committed_)

@@ -3,10 +3,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tools/fold.c"
-#include "tools/log_out.c"
-#include "tools/out.c"
-#include "tools/times.c"
+#include "tools/fold.h"
+#include "tools/log_out.h"
+#include "tools/out.h"
+#include "tools/times.h"
 
 static const char *const columns[] = {"topic", "high", "state"};
 

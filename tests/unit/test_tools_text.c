@@ -2,13 +2,13 @@
 /* What the program reads from a command line and writes in a line: places, words, times, advice, folded faults. */
 #include <criterion/criterion.h>
 
-#include "tools/advice.c"
-#include "tools/fold.c"
-#include "tools/progress_line.c"
-#include "tools/range_arg.c"
-#include "tools/rate_window.c"
-#include "tools/suggest.c"
-#include "tools/times.c"
+#include "tools/advice.h"
+#include "tools/fold.h"
+#include "tools/progress_line.h"
+#include "tools/range_arg.h"
+#include "tools/rate_window.h"
+#include "tools/suggest.h"
+#include "tools/times.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
