@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the program reads from a command line and writes in a line: places, words, times, advice, folded faults. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "tools/advice.h"
 #include "tools/fold.h"
