@@ -2,10 +2,10 @@
 /* journal: the ledger as a sequence of text lines, for targets that can append but have no tables: files, a compacted
  * Kafka topic.
  *
- * Theory of operation.  A line is a key and a state: JSON, or none where the key is removed.  It says how the thing that
- * the key names is now, never how it changed.  So the last line of a key is all that counts of it, and a journal may be
- * compacted by key at any time: all lines in order, or only the last line of each key in any order, give the same
- * state.  The keys are those of the ledger's tables in a database:
+ * Theory of operation.  A line is a key and a state: JSON, or none where the key is removed.  It says how the thing
+ * that the key names is now, never how it changed.  So the last line of a key is all that counts of it, and a journal
+ * may be compacted by key at any time: all lines in order, or only the last line of each key in any order, give the
+ * same state.  The keys are those of the ledger's tables in a database:
  *
  *     job/JOB                       epoch, owner, cluster, target, start policy, isolation
  *     instance/JOB/EPOCH/OWNER      a start
@@ -14,8 +14,8 @@
  *     batch/JOB/INDEX/BATCH_TIME    an identifier
  *     gap/JOB/INDEX/FROM            offsets given up
  *
- * One journal holds several jobs.  This is a state machine without I/O, threads or a clock.  A sink changes the ledger in
- * three moves, in which it makes the lines of a step durable all together or not at all:
+ * One journal holds several jobs.  This is a state machine without I/O, threads or a clock.  A sink changes the ledger
+ * in three moves, in which it makes the lines of a step durable all together or not at all:
  *
  *     code = journal_append_plan(journal, me, entries, n, now_ms, &cas, &step, err);   // may I?  which lines?
  *     if (!code && cas == KD_CAS_DONE) {
@@ -81,18 +81,19 @@ typedef struct journal_target {
 	const char *noun;     /* "folder", "topic": for messages */
 } journal_target;
 
-/* A new epoch; my owner into every partition and position.  Refuses another cluster or target, and a target that another
- * job of this journal feeds from one of the topics (KD_ECONFIG, STOP).  process: tells this process from a later one of
- * the same number ("" where nobody asks).  *ret_owner: mine, once the step is taken. */
+/* A new epoch; my owner into every partition and position.  Refuses another cluster or target, and a target that
+ * another job of this journal feeds from one of the topics (KD_ECONFIG, STOP).  process: tells this process from a
+ * later one of the same number ("" where nobody asks).  *ret_owner: mine, once the step is taken. */
 kd_code journal_take_over(const journal *j, const kd_take_over *request, const journal_target *target,
 	const char *process, int64_t now_ms, kd_owner *ret_owner, journal_step *ret_step, kd_error *err) KD_CHECK;
 /* What take_over hands out: the state of the job, after the step was taken.  created: was there no such job before it?
  * (journal_knows, asked before). */
-kd_code journal_image(const journal *j, const char *job, bool created, kd_ledger_image *ret_image, kd_error *err) KD_CHECK;
+kd_code journal_image(const journal *j, const char *job, bool created, kd_ledger_image *ret_image,
+	kd_error *err) KD_CHECK;
 bool journal_knows(const journal *j, const char *job);
 
-/* *ret_step may be empty with KD_CAS_DONE: everything is there already.  Where a partition is named twice in a call, the
- * second one finds what the first one made. */
+/* *ret_step may be empty with KD_CAS_DONE: everything is there already.  Where a partition is named twice in a call,
+ * the second one finds what the first one made. */
 kd_code journal_add_partitions(const journal *j, const kd_owner *me, const char *job, const journal_target *target,
 	const kd_new_partition *partitions, size_t n, int64_t now_ms, kd_cas *ret_cas, journal_step *ret_step,
 	kd_error *err) KD_CHECK;
@@ -114,8 +115,8 @@ kd_code journal_commit(const journal *j, const kd_owner *me, const kd_batch_part
 	const kd_batch_result *result, const char *note, int64_t now_ms, kd_cas *ret_cas, journal_step *ret_step,
 	kd_error *err) KD_CHECK;
 
-/* Removes committed identifiers that were committed before before_ms: a prefix of each segment's, never its last, at most
- * `most` in all (*ret_more: there may be more).  An empty step with *ret_removed 0: nothing to do. */
+/* Removes committed identifiers that were committed before before_ms: a prefix of each segment's, never its last, at
+ * most `most` in all (*ret_more: there may be more).  An empty step with *ret_removed 0: nothing to do. */
 kd_code journal_prune(const journal *j, const kd_owner *me, const char *job, int64_t before_ms, size_t most,
 	int64_t *ret_removed, bool *ret_more, journal_step *ret_step, kd_error *err) KD_CHECK;
 
