@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sqlite_ledger.h"
 #include "sqlite_sink.h"
 
 typedef struct reporter {
@@ -25,6 +26,13 @@ static void say(const reporter *r, kd_finding_level level, const char *what, con
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
 	r->fn(r->opaque, level, what, message);
+}
+
+kd_code sqlite_check_path(const char *option, const char *path, kd_error *err)
+{
+	if (!*path || !strcmp(path, ":memory:"))
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not use \"%s\" as %s: it must name a file", path, option);
+	return KD_OK;
 }
 
 /* SQLite makes its -wal and -shm files beside the database: the folder must be writable too. */
@@ -65,11 +73,11 @@ static void say_columns(const reporter *r, const sqlite_target *target)
 	kd_buf_done(&names);
 }
 
-static void check_table(const reporter *r, const kd_config *config, sqlite_conn *conn)
+static void check_table(const reporter *r, const kd_config *config, const char *beside, sqlite_conn *conn)
 {
 	kd_error err = {0};
 	sqlite_target target;
-	if (sqlite_target_init(&target, config, conn, &err) != KD_OK) {
+	if (sqlite_target_init(&target, config, beside, conn, &err) != KD_OK) {
 		say(r, KD_FINDING_BAD, "table", "%s", err.message);
 		return;
 	}
@@ -78,52 +86,88 @@ static void check_table(const reporter *r, const kd_config *config, sqlite_conn 
 	else
 		say(r, KD_FINDING_NOTE, "table", "\"%s\" is absent: the first run makes it, layout raw", target.table);
 	say_columns(r, &target);
-	if (!sqlite_target_has_offsets(&target))
+	if (!beside && !sqlite_target_has_offsets(&target))
 		say(r, KD_FINDING_NOTE, "audit", "without the columns kafka_topic, kafka_partition and kafka_offset, audit --deep "
 			"cannot compare the table with Kafka");
 	sqlite_target_done(&target);
 }
 
-kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
+static void check_tables(const reporter *r, const kd_config *config, sqlite_conn *conn)
 {
-	const reporter r = {report, opaque};
-	const char *path = kd_config_string(context->config, "sink.path");
-	kd_code code = sqlite_check_path(path, err);
+	check_table(r, config, NULL, conn);
+	for (size_t i = 0; i < kd_config_strings_count(config, "sink.tables"); i++)
+		check_table(r, config, kd_config_strings_at(config, "sink.tables", i), conn);
+}
+
+/* Opens the file where it is there; *ret_fit: what else is asked can be asked, with conn closed where it is absent. */
+static kd_code check_file(const reporter *r, const char *option, const char *path, sqlite_conn *conn, bool *ret_fit,
+	kd_error *err)
+{
+	*ret_fit = false;
+	kd_code code = sqlite_check_path(option, path, err);
 	if (code)
 		return code;
-	check_folder(&r, path);
+	check_folder(r, path);
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		say(&r, KD_FINDING_NOTE, "file", "\"%s\" is absent: the first run makes it", path);
-		check_table(&r, context->config, NULL);
+		say(r, KD_FINDING_NOTE, "file", "\"%s\" is absent: the first run makes it", path);
+		*ret_fit = true;
 		return KD_OK;
 	}
 	kd_error bad = {0};
-	sqlite_conn conn = {0};
-	if (sqlite_conn_open(&conn, path, SQLITE_MODE_READ, &bad) != KD_OK) {
-		say(&r, KD_FINDING_BAD, "file", "%s", bad.message);
+	if (sqlite_conn_open(conn, path, SQLITE_MODE_READ, &bad) != KD_OK) {
+		say(r, KD_FINDING_BAD, "file", "%s", bad.message);
 		return KD_OK;
 	}
 	if (access(path, W_OK) == 0)
-		say(&r, KD_FINDING_OK, "file", "\"%s\", SQLite %s", path, sqlite3_libversion());
+		say(r, KD_FINDING_OK, "file", "\"%s\", SQLite %s", path, sqlite3_libversion());
 	else
-		say(&r, KD_FINDING_BAD, "file", "could not write to \"%s\": %s", path, strerror(errno));
-	check_ledger(&r, &conn);
-	check_table(&r, context->config, &conn);
-	sqlite_conn_close(&conn);
+		say(r, KD_FINDING_BAD, "file", "could not write to \"%s\": %s", path, strerror(errno));
+	check_ledger(r, conn);
+	*ret_fit = true;
 	return KD_OK;
+}
+
+kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
+{
+	const reporter r = {report, opaque};
+	sqlite_conn conn = {0};
+	bool fit;
+	kd_code code = check_file(&r, "sink.path", kd_config_string(context->config, "sink.path"), &conn, &fit, err);
+	if (!code && fit)
+		check_tables(&r, context->config, conn.db ? &conn : NULL);
+	sqlite_conn_close(&conn);
+	return code;
+}
+
+kd_code sqlite_ledger_check(const char *option, const char *path, kd_finding_fn *report, void *opaque, kd_error *err)
+{
+	const reporter r = {report, opaque};
+	sqlite_conn conn = {0};
+	bool fit;
+	kd_code code = check_file(&r, option, path, &conn, &fit, err);
+	sqlite_conn_close(&conn);
+	return code;
+}
+
+kd_code sqlite_ledger_ddl(kd_buf *out, kd_error *err)
+{
+	if (kd_buf_printf(out,
+			"-- The run makes all this itself where the file can be written.  SQLite has no GRANT: the right to\n"
+			"-- write the file and its folder is all there is.\n%s\n", sqlite_schema_ddl()))
+		return KD_OK;
+	return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not write the statements: no memory");
 }
 
 kd_code sqlite_ddl(const kd_sink_context *context, kd_buf *out, kd_error *err)
 {
-	if (!kd_buf_printf(out,
-			"-- The run makes all this itself where the file can be written.  SQLite has no GRANT: the right to\n"
-			"-- write the file and its folder is all there is.\n%s\n", sqlite_ledger_ddl()))
-		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not write the statements: no memory");
+	kd_code code = sqlite_ledger_ddl(out, err);
+	if (code)
+		return code;
 	const char *layout = kd_config_string(context->config, "sink.layout");
 	if (layout && !strcmp(layout, "fields"))
 		return KD_OK; /* the table is the user's own */
 	sqlite_target target;
-	kd_code code = sqlite_target_init(&target, context->config, NULL, err);
+	code = sqlite_target_init(&target, context->config, NULL, NULL, err);
 	if (code)
 		return code;
 	code = sqlite_target_ddl(&target, out, err);

@@ -3,8 +3,10 @@
 //
 // begin moves committed_until and then marks the identifier with exactly the planned range; each must change exactly
 // one row, and not one row of data is stored before both did.  commit adds what the batch partition came to, writes
-// the gaps, and refuses when the table kept another number of rows than it was given: a trigger that says
+// the gaps, and refuses when a table kept another number of rows than it was given: a trigger that says
 // raise(ignore) and a constraint with "on conflict ignore" swallow rows without an error.
+//
+// A ledger alone (sqlite_ledger.h) has no table to count in: the one that it belongs to counts for itself.
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,27 +68,31 @@ kd_code sqlite_begin(void *opaque, const kd_owner *me, const kd_batch_partition 
 	session->entry = *entry;
 	session->entry.job = job;
 	session->entry.topic = NULL;
-	session->rows_sent = session->rows_stored = 0;
+	session->rows_sent = 0;
+	memset(session->counts, 0, session->sink->n_targets * sizeof *session->counts);
 	*ret_cas = KD_CAS_DONE;
 	return KD_OK;
 }
 
-/* Stores the row at *cursor and moves past it. */
-static int store_row(sqlite_session *session, const char **cursor)
+/* Stores the row at *cursor and moves past it.  *ret_number: its target's. */
+static int store_row(sqlite_session *session, const char **cursor, uint32_t *ret_number)
 {
 	sqlite_sink *sink = session->sink;
+	uint32_t number = *ret_number = sqlite_take_number(cursor);
+	const sqlite_target *target = &sink->targets[number];
 	const unsigned char *mask = (const unsigned char *) *cursor;
 	sqlite3_stmt *stmt;
-	int rc = sqlite_inserts_find(&sink->inserts, sink->writer.db, &sink->target, mask, &stmt);
-	*cursor += sqlite_mask_size(&sink->target);
+	int rc = sqlite_inserts_find(&sink->inserts[number], sink->writer.db, target, mask, &stmt);
+	*cursor += sqlite_mask_size(target);
 	int parameter = 1;
-	for (size_t i = 0; i < sink->target.n_columns && rc == SQLITE_OK; i++)
+	for (size_t i = 0; i < target->n_columns && rc == SQLITE_OK; i++)
 		if (sqlite_mask_has(mask, i))
 			rc = sqlite_bind_value(stmt, parameter++, cursor);
 	if (rc != SQLITE_OK)
 		return rc;
 	sqlite3_step(stmt);
-	session->rows_stored += sqlite3_changes(sink->writer.db);
+	session->counts[number].sent++;
+	session->counts[number].stored += sqlite3_changes(sink->writer.db);
 	return sqlite3_reset(stmt);
 }
 
@@ -97,13 +103,14 @@ kd_code sqlite_write(void *opaque, const void *bytes, size_t size, kd_error *err
 		return kd_error_set(err, KD_EINVAL, KD_STOP, "could not write: no batch partition is open");
 	const char *cursor = bytes, *end = cursor + size;
 	while (cursor < end) {
+		uint32_t number;
 		session->rows_sent++;
-		int rc = store_row(session, &cursor);
+		int rc = store_row(session, &cursor, &number);
 		if (rc == SQLITE_OK)
 			continue;
 		bool first = err && !err->code;
 		kd_code code = sqlite_error_set(err, session->sink->writer.db, rc, SQLITE_IN_ROW,
-			"could not insert into \"%s\"", session->sink->target.table);
+			"could not insert into \"%s\"", session->sink->targets[number].table);
 		if (first && code == KD_ERECORD)
 			err->row = session->rows_sent;
 		return code;
@@ -151,6 +158,22 @@ static int write_result(sqlite_conn *conn, const kd_batch_partition *e, const kd
 	return rc;
 }
 
+static kd_code check_counts(const sqlite_session *session, const kd_batch_result *result, kd_error *err)
+{
+	const sqlite_sink *sink = session->sink;
+	for (size_t i = 0; i < sink->n_targets; i++)
+		if (session->counts[i].stored != session->counts[i].sent)
+			return kd_error_set(err, KD_ESINK, KD_STOP,
+				"could not commit to \"%s\": it stored %" PRId64 " of %" PRId64 " rows; a trigger that ignores rows, or a "
+				"constraint with \"on conflict ignore\", takes them away", sink->targets[i].table,
+				session->counts[i].stored, session->counts[i].sent);
+	if (sink->n_targets && session->rows_sent != result->rows)
+		return kd_error_set(err, KD_ESINK, KD_STOP,
+			"could not commit to \"%s\": %" PRId64 " of the batch partition's %" PRId64 " rows were written",
+			sink->targets->table, session->rows_sent, result->rows);
+	return KD_OK;
+}
+
 static void forget(sqlite_session *session)
 {
 	session->in_data = false;
@@ -164,11 +187,9 @@ kd_code sqlite_commit(void *opaque, const kd_batch_result *result, kd_durability
 	*ret_durability = KD_DURABLE;
 	if (!session->in_data)
 		return kd_error_set(err, KD_EINVAL, KD_STOP, "could not commit: no batch partition is open");
-	const char *table = session->sink->target.table;
-	if (session->rows_stored != result->rows || session->rows_sent != result->rows)
-		return kd_error_set(err, KD_ESINK, KD_STOP,
-			"could not commit to \"%s\": it stored %" PRId64 " of %" PRId64 " rows; a trigger that ignores rows, or a "
-			"constraint with \"on conflict ignore\", takes them away", table, session->rows_stored, result->rows);
+	kd_code code = check_counts(session, result, err);
+	if (code)
+		return code;
 	sqlite_conn *conn = &session->sink->writer;
 	int rc = write_result(conn, &session->entry, result);
 	if (rc != SQLITE_OK)
@@ -176,7 +197,7 @@ kd_code sqlite_commit(void *opaque, const kd_batch_result *result, kd_durability
 			session->job);
 	forget(session);
 	KD_FAULT("sqlite.commit.before");
-	kd_code code = sqlite_txn_commit(session, SQLITE_IN_DATA_COMMIT, err);
+	code = sqlite_txn_commit(session, SQLITE_IN_DATA_COMMIT, err);
 	KD_FAULT("sqlite.commit.after");
 	return code;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "sqlite_text.h"
 
@@ -44,7 +45,7 @@ static bool is_json(sqlite_encoder *encoder, const void *bytes, size_t size)
 static kd_code put_content(sqlite_encoder *encoder, const sqlite_column *column, const void *bytes, size_t size,
 	const kd_batch_partition *batch, const kd_record *record, kd_buf *out, kd_error *err)
 {
-	const sqlite_target *target = &encoder->sink->target;
+	const sqlite_target *target = encoder->target;
 	bool text = target->raw ? target->format != SQLITE_FORMAT_RAW : column->text;
 	if (!bytes)
 		return sqlite_put_null(out) ? KD_OK : sqlite_encode_no_memory(err);
@@ -115,8 +116,8 @@ kd_code sqlite_encode_coordinate(sqlite_encoder *encoder, const sqlite_column *c
 static kd_code encode_raw(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, uint32_t *ret_rows, kd_error *err)
 {
-	const sqlite_target *target = &encoder->sink->target;
-	if (!kd_buf_append(out, encoder->mask, sqlite_mask_size(target)))
+	const sqlite_target *target = encoder->target;
+	if (!sqlite_put_start(out, encoder->number, target, encoder->full))
 		return sqlite_encode_no_memory(err);
 	for (size_t i = 0; i < target->n_columns; i++) {
 		kd_code code = sqlite_encode_coordinate(encoder, &target->columns[i], batch, record, out, err);
@@ -127,15 +128,35 @@ static kd_code encode_raw(sqlite_encoder *encoder, const kd_batch_partition *bat
 	return KD_OK;
 }
 
+/* SQLite's own names do not tell A from a. */
+static kd_code find_target(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+	kd_error *err)
+{
+	const sqlite_sink *sink = encoder->sink;
+	bool own = !record->table || !*record->table;
+	uint32_t i = 0;
+	while (!own && i < sink->n_targets && strcasecmp(sink->targets[i].table, record->table) != 0)
+		i++;
+	if (i == sink->n_targets)
+		return kd_error_set(err, KD_ECONFIG, KD_STOP,
+			"could not store \"%s/%" PRId32 "@%" PRId64 "\": its row goes to table \"%s\", which \"sink.tables\" does not name",
+			batch->topic, batch->partition, record->offset, record->table);
+	encoder->target = &sink->targets[i];
+	encoder->number = i;
+	return KD_OK;
+}
+
 kd_code sqlite_encode(void *opaque, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 	uint32_t *ret_rows, kd_error *err)
 {
 	sqlite_encoder *encoder = opaque;
 	size_t before = out->size;
 	*ret_rows = 0;
-	kd_code code = encoder->sink->target.raw
-		? encode_raw(encoder, batch, record, out, ret_rows, err)
-		: sqlite_encode_fields(encoder, batch, record, out, ret_rows, err);
+	kd_code code = find_target(encoder, batch, record, err);
+	if (!code)
+		code = encoder->target->raw
+			? encode_raw(encoder, batch, record, out, ret_rows, err)
+			: sqlite_encode_fields(encoder, batch, record, out, ret_rows, err);
 	if (code)
 		out->size = before;
 	return code;
@@ -164,19 +185,29 @@ static int open_judge(sqlite_encoder *encoder)
 	return rc;
 }
 
+static const sqlite_target *widest_target(const sqlite_sink *sink)
+{
+	const sqlite_target *widest = sink->targets;
+	for (size_t i = 1; i < sink->n_targets; i++)
+		if (sink->targets[i].n_columns > widest->n_columns)
+			widest = &sink->targets[i];
+	return widest;
+}
+
 kd_code sqlite_encoder_open(void *opaque, void **ret_encoder, kd_error *err)
 {
 	const sqlite_sink *sink = opaque;
-	const sqlite_target *target = &sink->target;
+	const sqlite_target *widest = widest_target(sink);
 	sqlite_encoder *encoder = calloc(1, sizeof *encoder);
 	if (!encoder)
 		return sqlite_encode_no_memory(err);
 	encoder->sink = sink;
-	encoder->slices = calloc(target->n_columns, sizeof *encoder->slices);
-	encoder->mask = calloc(1, sqlite_mask_size(target));
-	kd_code code = encoder->slices && encoder->mask ? KD_OK : sqlite_encode_no_memory(err);
-	for (size_t i = 0; !code && target->raw && i < target->n_columns; i++)
-		sqlite_mask_set(encoder->mask, i);
+	encoder->slices = calloc(widest->n_columns, sizeof *encoder->slices);
+	encoder->mask = calloc(1, sqlite_mask_size(widest));
+	encoder->full = calloc(1, sqlite_mask_size(sink->targets));
+	kd_code code = encoder->slices && encoder->mask && encoder->full ? KD_OK : sqlite_encode_no_memory(err);
+	for (size_t i = 0; !code && i < sink->targets->n_columns; i++)
+		sqlite_mask_set(encoder->full, i);
 	int rc = code ? SQLITE_OK : open_judge(encoder);
 	if (rc != SQLITE_OK)
 		code = sqlite_error_set(err, encoder->json, rc, SQLITE_IN_LEDGER, "could not open the JSON reader");
@@ -200,5 +231,6 @@ void sqlite_encoder_close(void *opaque)
 	kd_buf_done(&encoder->scratch);
 	free(encoder->slices);
 	free(encoder->mask);
+	free(encoder->full);
 	free(encoder);
 }

@@ -9,6 +9,8 @@
 
 typedef struct sqlite_encoder {
 	const sqlite_sink *sink;
+	const sqlite_target *target; /* of the record in hand, and its number */
+	uint32_t number;
 	sqlite3 *json;             /* a private database in memory: SQLite's own JSON is the judge */
 	sqlite3_stmt *json_valid;  /* format json */
 	sqlite3_stmt *json_each;   /* layout fields */
@@ -16,7 +18,8 @@ typedef struct sqlite_encoder {
 	struct sqlite_slice {
 		size_t at, size;
 	} *slices; /* layout fields: where in scratch the value of each column is */
-	unsigned char *mask;
+	unsigned char *mask; /* layout fields: the columns of the record in hand */
+	unsigned char *full; /* layout raw: all */
 	size_t n_named;
 	char *named[SQLITE_NAMED_FIELDS];
 } sqlite_encoder;

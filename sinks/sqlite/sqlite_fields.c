@@ -26,7 +26,7 @@ static const sqlite_column *find_column(const sqlite_target *target, const char 
 static kd_code meet_unknown(sqlite_encoder *encoder, const char *name, const kd_batch_partition *batch,
 	const kd_record *record, kd_error *err)
 {
-	if (encoder->sink->target.refuse_unknown)
+	if (encoder->target->refuse_unknown)
 		return sqlite_refuse_record(batch, record, err, "field \"%s\": the table has no such column", name);
 	for (size_t i = 0; i < encoder->n_named; i++)
 		if (!strcmp(encoder->named[i], name))
@@ -39,7 +39,7 @@ static kd_code meet_unknown(sqlite_encoder *encoder, const char *name, const kd_
 	encoder->named[encoder->n_named++] = copy;
 	kd_log(encoder->sink->log, KD_LOG_WARN, batch->batch_time_ms,
 		"ignoring field \"%s\" of topic \"%s\": table \"%s\" has no such column", name, batch->topic,
-		encoder->sink->target.table);
+		encoder->target->table);
 	return KD_OK;
 }
 
@@ -68,7 +68,7 @@ static kd_code take_field(sqlite_encoder *encoder, const kd_batch_partition *bat
 	if (!name)
 		return sqlite_encode_no_memory(err);
 	size_t i;
-	const sqlite_column *column = find_column(&encoder->sink->target, name, (size_t) sqlite3_column_bytes(stmt, 0), &i);
+	const sqlite_column *column = find_column(encoder->target, name, (size_t) sqlite3_column_bytes(stmt, 0), &i);
 	if (!column)
 		return meet_unknown(encoder, name, batch, record, err);
 	if (sqlite_mask_has(encoder->mask, i))
@@ -120,7 +120,7 @@ static kd_code take_fields(sqlite_encoder *encoder, const kd_batch_partition *ba
 static kd_code put_columns(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
-	const sqlite_target *target = &encoder->sink->target;
+	const sqlite_target *target = encoder->target;
 	for (size_t i = 0; i < target->n_columns; i++) {
 		const sqlite_column *column = &target->columns[i];
 		const struct sqlite_slice *slice = &encoder->slices[i];
@@ -139,7 +139,7 @@ static kd_code put_columns(sqlite_encoder *encoder, const kd_batch_partition *ba
 kd_code sqlite_encode_fields(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, uint32_t *ret_rows, kd_error *err)
 {
-	const sqlite_target *target = &encoder->sink->target;
+	const sqlite_target *target = encoder->target;
 	if (!record->value) {
 		if (target->skip_null)
 			return KD_OK;
@@ -152,7 +152,7 @@ kd_code sqlite_encode_fields(sqlite_encoder *encoder, const kd_batch_partition *
 		if (target->columns[i].source != SQLITE_FROM_FIELD)
 			sqlite_mask_set(encoder->mask, i);
 	kd_code code = take_fields(encoder, batch, record, err);
-	if (!code && !kd_buf_append(out, encoder->mask, sqlite_mask_size(target)))
+	if (!code && !sqlite_put_start(out, encoder->number, target, encoder->mask))
 		code = sqlite_encode_no_memory(err);
 	if (!code)
 		code = put_columns(encoder, batch, record, out, err);

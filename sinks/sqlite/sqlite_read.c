@@ -236,7 +236,7 @@ kd_code sqlite_scan_offsets(void *opaque, const char *topic, int32_t partition, 
 	bool (*row)(void *opaque, int64_t offset), void *row_opaque, kd_error *err)
 {
 	sqlite_session *session = opaque;
-	const sqlite_target *target = &session->sink->target;
+	const sqlite_target *target = session->sink->targets;
 	sqlite_conn *conn = &session->reader;
 	kd_code code = session->snapshot ? KD_OK : sqlite_reader(session, &conn, err);
 	if (code)

@@ -10,6 +10,26 @@ size_t sqlite_mask_size(const sqlite_target *target)
 	return (target->n_columns + 7) / 8;
 }
 
+bool sqlite_put_start(kd_buf *out, uint32_t number, const sqlite_target *target, const unsigned char *mask)
+{
+	size_t size = sqlite_mask_size(target);
+	char *to = kd_buf_reserve(out, sizeof number + size);
+	if (!to)
+		return false;
+	memcpy(to, &number, sizeof number);
+	memcpy(to + sizeof number, mask, size);
+	out->size += sizeof number + size;
+	return true;
+}
+
+uint32_t sqlite_take_number(const char **cursor)
+{
+	uint32_t number;
+	memcpy(&number, *cursor, sizeof number);
+	*cursor += sizeof number;
+	return number;
+}
+
 bool sqlite_put_null(kd_buf *out)
 {
 	char tag = SQLITE_TAG_NULL;

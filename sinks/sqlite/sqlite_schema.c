@@ -65,7 +65,7 @@ static const char ddl[] =
 	"  primary key (job, epoch, owner)\n"
 	") strict, without rowid;\n";
 
-const char *sqlite_ledger_ddl(void)
+const char *sqlite_schema_ddl(void)
 {
 	return ddl;
 }

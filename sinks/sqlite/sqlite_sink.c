@@ -10,12 +10,15 @@
 #include <unistd.h>
 
 #include "sqlite_check.h"
+#include "sqlite_ledger.h"
 
 static const kd_option options[] = {
 	{.key = "sink.path", .type = KD_OPT_STRING, .required = true,
 		.help = "The database file; it is made where it is absent.  It must be on a local disk."},
 	{.key = "sink.table", .type = KD_OPT_STRING, .required = true,
 		.help = "The table that rows go to, in the same file as the ledger; a raw one is made where it is absent."},
+	{.key = "sink.tables", .type = KD_OPT_STRINGS,
+		.help = "Further tables of the same file, which a transform may send rows to; their layout is fields."},
 	{.key = "sink.layout", .type = KD_OPT_ENUM, .values = "raw|fields",
 		.help = "raw: one row a record, key and value as they are.  fields: top-level JSON fields by column name.  "
 			"Without it the table decides: absent or with exactly the raw columns is raw."},
@@ -27,16 +30,14 @@ static const kd_option options[] = {
 		.help = "Layout fields: what happens to a record whose value is null; skipped ones are counted as dropped."},
 };
 
-kd_code sqlite_check_path(const char *path, kd_error *err)
+static kd_code no_memory(kd_error *err)
 {
-	if (!*path || !strcmp(path, ":memory:"))
-		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not use \"%s\" as sink.path: it must name a file", path);
-	return KD_OK;
+	return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
 }
 
 static bool format_info(sqlite_sink *sink)
 {
-	const sqlite_target *target = &sink->target;
+	const sqlite_target *target = sink->targets;
 	static const char *const formats[] = {"blob", "text", "json"};
 	kd_buf identity = {0}, summary = {0};
 	bool ok = kd_buf_printf(&identity, "sqlite:%s", target->table) && kd_buf_append(&identity, "", 1) &&
@@ -45,6 +46,8 @@ static bool format_info(sqlite_sink *sink)
 		ok = kd_buf_printf(&summary, "layout raw (%s)", formats[target->format]);
 	else if (ok)
 		ok = kd_buf_printf(&summary, "layout fields (%zu columns)", target->n_columns);
+	for (size_t i = 1; i < sink->n_targets && ok; i++)
+		ok = kd_buf_printf(&summary, "%s %s", i == 1 ? "; tables" : ",", sink->targets[i].table);
 	ok = ok && kd_buf_append(&summary, "", 1);
 	sink->identity = identity.data;
 	sink->summary = summary.data;
@@ -58,38 +61,66 @@ static bool format_info(sqlite_sink *sink)
 	return ok;
 }
 
+/* The sink's own table first, then those beside it. */
+static kd_code init_targets(sqlite_sink *sink, const kd_config *config, sqlite_conn *conn, kd_error *err)
+{
+	size_t n = 1 + kd_config_strings_count(config, "sink.tables");
+	sink->targets = calloc(n, sizeof *sink->targets);
+	sink->inserts = calloc(n, sizeof *sink->inserts);
+	if (!sink->targets || !sink->inserts)
+		return no_memory(err);
+	kd_code code = KD_OK;
+	for (; sink->n_targets < n && !code; sink->n_targets += !code) {
+		const char *beside = sink->n_targets ? kd_config_strings_at(config, "sink.tables", sink->n_targets - 1) : NULL;
+		code = sqlite_target_init(&sink->targets[sink->n_targets], config, beside, conn, err);
+	}
+	return code;
+}
+
 static kd_code create_table(sqlite_sink *sink, kd_error *err)
 {
 	kd_buf sql = {0};
-	kd_code code = sqlite_target_ddl(&sink->target, &sql, err);
+	kd_code code = sqlite_target_ddl(sink->targets, &sql, err);
 	if (!code && !kd_buf_append(&sql, "", 1))
 		code = kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not create the table: no memory");
 	int rc = code ? SQLITE_OK : sqlite_conn_script(&sink->writer, sql.data);
 	if (rc != SQLITE_OK)
 		code = sqlite_error_set(err, sink->writer.db, rc, SQLITE_IN_LEDGER, "could not create table \"%s\"",
-			sink->target.table);
+			sink->targets->table);
 	kd_buf_done(&sql);
-	sink->target.exists = !code;
+	sink->targets->exists = !code;
 	return code;
 }
 
 /* Does a row with every column compile?  A trigger or a check that needs an extension does not. */
-static kd_code try_insert(sqlite_sink *sink, kd_error *err)
+static kd_code try_insert(sqlite_sink *sink, size_t i, kd_error *err)
 {
-	unsigned char *mask = malloc(sqlite_mask_size(&sink->target));
+	const sqlite_target *target = &sink->targets[i];
+	unsigned char *mask = malloc(sqlite_mask_size(target));
 	sqlite3_stmt *stmt;
 	if (!mask)
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not look at the table: no memory");
-	memset(mask, 0xff, sqlite_mask_size(&sink->target));
-	int rc = sqlite_inserts_find(&sink->inserts, sink->writer.db, &sink->target, mask, &stmt);
+	memset(mask, 0xff, sqlite_mask_size(target));
+	int rc = sqlite_inserts_find(&sink->inserts[i], sink->writer.db, target, mask, &stmt);
 	free(mask);
 	if (rc == SQLITE_OK)
 		return KD_OK;
-	return kd_error_set(err, KD_ETARGET, KD_STOP, "could not use table \"%s\": %s", sink->target.table,
+	return kd_error_set(err, KD_ETARGET, KD_STOP, "could not use table \"%s\": %s", target->table,
 		sqlite3_errmsg(sink->writer.db));
 }
 
-/* Ledger and table are made in one transaction: of two first starts one waits for the other. */
+static kd_code prepare_targets(sqlite_sink *sink, const kd_config *config, kd_error *err)
+{
+	kd_code code = init_targets(sink, config, &sink->writer, err);
+	if (!code && !sink->targets->exists)
+		code = create_table(sink, err);
+	for (size_t i = 0; !code && i < sink->n_targets; i++)
+		code = try_insert(sink, i, err);
+	return code;
+}
+
+/* Ledger and table are made in one transaction: of two first starts one waits for the other.  config NULL: the ledger
+ * alone. */
 static kd_code prepare_file(sqlite_sink *sink, const kd_config *config, kd_error *err)
 {
 	sqlite_session session = {.sink = sink};
@@ -100,12 +131,8 @@ static kd_code prepare_file(sqlite_sink *sink, const kd_config *config, kd_error
 	if (code)
 		return code;
 	code = sqlite_schema_ensure(&sink->writer, err);
-	if (!code)
-		code = sqlite_target_init(&sink->target, config, &sink->writer, err);
-	if (!code && !sink->target.exists)
-		code = create_table(sink, err);
-	if (!code)
-		code = try_insert(sink, err);
+	if (!code && config)
+		code = prepare_targets(sink, config, err);
 	if (!code)
 		return sqlite_txn_commit(&session, SQLITE_IN_LEDGER, err);
 	sqlite_txn_rollback(&session);
@@ -115,11 +142,11 @@ static kd_code prepare_file(sqlite_sink *sink, const kd_config *config, kd_error
 static kd_code look_at_file(sqlite_sink *sink, const kd_config *config, kd_error *err)
 {
 	if (access(sink->path, F_OK) != 0 && errno == ENOENT)
-		return sqlite_target_init(&sink->target, config, NULL, err);
+		return init_targets(sink, config, NULL, err);
 	sqlite_conn conn = {0};
 	kd_code code = sqlite_conn_open(&conn, sink->path, SQLITE_MODE_READ, err);
 	if (!code)
-		code = sqlite_target_init(&sink->target, config, &conn, err);
+		code = init_targets(sink, config, &conn, err);
 	sqlite_conn_close(&conn);
 	return code;
 }
@@ -137,41 +164,74 @@ static void sqlite_close(void *opaque)
 	sqlite_sink *sink = opaque;
 	if (!sink)
 		return;
-	sqlite_inserts_done(&sink->inserts);
+	for (size_t i = 0; i < sink->n_targets; i++)
+		sqlite_inserts_done(&sink->inserts[i]);
 	sqlite_conn_close(&sink->writer);
-	sqlite_target_done(&sink->target);
+	for (size_t i = 0; i < sink->n_targets; i++)
+		sqlite_target_done(&sink->targets[i]);
 	pthread_cond_destroy(&sink->freed);
 	pthread_mutex_destroy(&sink->lock);
+	free(sink->targets);
+	free(sink->inserts);
 	free(sink->identity);
 	free(sink->summary);
 	free(sink->path);
 	free(sink);
 }
 
-static kd_code sqlite_open(const kd_sink_context *context, void **ret_sink, kd_error *err)
+static kd_code new_sink(const char *option, const char *path, const kd_logger *log, bool read_only,
+	sqlite_sink **ret_sink, kd_error *err)
 {
-	const char *path = kd_config_string(context->config, "sink.path");
-	kd_code code = sqlite_check_path(path, err);
+	kd_code code = sqlite_check_path(option, path, err);
 	if (code)
 		return code;
 	sqlite_sink *sink = calloc(1, sizeof *sink);
 	if (!sink || !init_lock(sink)) {
 		free(sink);
-		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
+		return no_memory(err);
 	}
-	sink->log = context->log;
-	sink->read_only = context->read_only;
+	sink->log = log;
+	sink->read_only = read_only;
 	sink->path = strdup(path);
-	if (!sink->path)
-		code = kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
-	if (!code)
-		code = sink->read_only ? look_at_file(sink, context->config, err) : prepare_file(sink, context->config, err);
+	if (!sink->path) {
+		sqlite_close(sink);
+		return no_memory(err);
+	}
+	*ret_sink = sink;
+	return KD_OK;
+}
+
+static kd_code sqlite_open(const kd_sink_context *context, void **ret_sink, kd_error *err)
+{
+	const kd_config *config = context->config;
+	sqlite_sink *sink;
+	kd_code code = new_sink("sink.path", kd_config_string(config, "sink.path"), context->log, context->read_only, &sink,
+		err);
+	if (code)
+		return code;
+	code = sink->read_only ? look_at_file(sink, config, err) : prepare_file(sink, config, err);
 	if (!code && !format_info(sink))
-		code = kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
+		code = no_memory(err);
 	if (code)
 		sqlite_close(sink);
 	else
 		*ret_sink = sink;
+	return code;
+}
+
+kd_code sqlite_ledger_open(const sqlite_ledger_conf *conf, void **ret_ledger, kd_error *err)
+{
+	sqlite_sink *sink;
+	kd_code code = new_sink(conf->option, conf->path, conf->log, conf->read_only, &sink, err);
+	if (code)
+		return code;
+	if (!sink->read_only)
+		code = prepare_file(sink, NULL, err);
+	sink->info = (kd_sink_info) {.target = conf->target, .identity = conf->identity};
+	if (code)
+		sqlite_close(sink);
+	else
+		*ret_ledger = sink;
 	return code;
 }
 
@@ -184,9 +244,14 @@ static kd_code sqlite_connect(void *sink, const char *role, void **ret_session, 
 {
 	(void) role; /* there is no server that would list it */
 	sqlite_session *session = calloc(1, sizeof *session);
-	if (!session)
+	if (session) {
+		session->sink = sink;
+		session->counts = calloc(session->sink->n_targets + 1, sizeof *session->counts);
+	}
+	if (!session || !session->counts) {
+		free(session);
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open a session: no memory");
-	session->sink = sink;
+	}
 	*ret_session = session;
 	return KD_OK;
 }
@@ -199,6 +264,7 @@ static void sqlite_disconnect(void *opaque)
 	sqlite_abort(session);
 	sqlite_snapshot_end(session);
 	sqlite_conn_close(&session->reader);
+	free(session->counts);
 	free(session);
 }
 
@@ -209,6 +275,13 @@ static bool sqlite_usable(void *session)
 	return true;
 }
 
+const char *sqlite_library(void)
+{
+	static char text[64];
+	snprintf(text, sizeof text, "sqlite %s", sqlite3_libversion());
+	return text;
+}
+
 const kd_sink_ops kd_sqlite_sink = {
 	.abi = KD_SINK_ABI,
 	.name = "sqlite",
@@ -216,6 +289,7 @@ const kd_sink_ops kd_sqlite_sink = {
 	.options = options,
 	.n_options = sizeof options / sizeof *options,
 	.guarantee = KD_GUARANTEE_EXACTLY_ONCE,
+	.library = sqlite_library,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.info = sqlite_info,
@@ -236,6 +310,7 @@ const kd_sink_ops kd_sqlite_sink = {
 	.write = sqlite_write,
 	.commit = sqlite_commit,
 	.abort = sqlite_abort,
+	.query = sqlite_query,
 	.encoder_open = sqlite_encoder_open,
 	.encoder_close = sqlite_encoder_close,
 	.encode = sqlite_encode,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sqlite_sink: the embedded sink.  One file holds the target table and the ledger; this header is what the files of
+/* sqlite_sink: the embedded sink.  One file holds the target tables and the ledger; this header is what the files of
  * this folder share.
  *
  * Theory of operation.  SQLite has one writer at a time for the whole file, so there is one connection that writes,
@@ -13,7 +13,9 @@
  * transaction first compares the file under the path with the open one and opens anew where they differ: from
  * there the compare-and-sets find what the restored ledger says.
  *
- * Reading (verify, tools) is done on a connection of the session's own, which no writer blocks. */
+ * Reading (verify, tools) is done on a connection of the session's own, which no writer blocks.
+ *
+ * A sink may have no table at all: it is then the ledger of another one, whose rows go elsewhere (sqlite_ledger.h). */
 #ifndef KD_SQLITE_SINK_H
 #define KD_SQLITE_SINK_H
 
@@ -58,8 +60,10 @@ typedef struct sqlite_target {
 } sqlite_target;
 
 /* Reads the options and, where the file is open, the table.  Refuses what cannot give the guarantee (KD_ETARGET).
+ * beside: a name of sink.tables, whose layout is fields and which must be there; NULL: the sink's own table.
  * conn NULL: as if the table did not exist. */
-kd_code sqlite_target_init(sqlite_target *target, const kd_config *config, sqlite_conn *conn, kd_error *err) KD_CHECK;
+kd_code sqlite_target_init(sqlite_target *target, const kd_config *config, const char *beside, sqlite_conn *conn,
+	kd_error *err) KD_CHECK;
 void sqlite_target_done(sqlite_target *target);
 /* The statement that makes the raw table. */
 kd_code sqlite_target_ddl(const sqlite_target *target, kd_buf *out, kd_error *err) KD_CHECK;
@@ -68,9 +72,9 @@ bool sqlite_quote(kd_buf *out, const char *name) KD_CHECK;
 bool sqlite_target_has_offsets(const sqlite_target *target);
 
 /* ---- rows: sqlite_row.c ----
- * An encoded row is a mask with a bit for each of the target's columns that it fills (an absent JSON field keeps the
- * column's default), then the values of those columns in order, each a tag and its bytes.  Native byte order: rows
- * never leave the process. */
+ * An encoded row is its target's number, a mask with a bit for each of the target's columns that it fills (an absent
+ * JSON field keeps the column's default), then the values of those columns in order, each a tag and its bytes.  Native
+ * byte order: rows never leave the process. */
 
 typedef enum sqlite_tag {
 	SQLITE_TAG_NULL,
@@ -89,6 +93,9 @@ static inline bool sqlite_mask_has(const unsigned char *mask, size_t column)
 {
 	return mask[column / 8] >> column % 8 & 1;
 }
+bool sqlite_put_start(kd_buf *out, uint32_t number, const sqlite_target *target, const unsigned char *mask) KD_CHECK;
+/* The target's number at *cursor; moves past it. */
+uint32_t sqlite_take_number(const char **cursor);
 bool sqlite_put_null(kd_buf *out) KD_CHECK;
 bool sqlite_put_int(kd_buf *out, int64_t value) KD_CHECK;
 bool sqlite_put_real(kd_buf *out, double value) KD_CHECK;
@@ -96,7 +103,8 @@ bool sqlite_put_bytes(kd_buf *out, sqlite_tag tag, const void *bytes, size_t siz
 /* Binds the value at *cursor to a parameter and moves the cursor past it; the bytes must outlive the step. */
 int sqlite_bind_value(sqlite3_stmt *stmt, int parameter, const char **cursor);
 
-/* The INSERTs of a connection, one for each set of columns met; the longest unused is given up for a new one. */
+/* The INSERTs of a connection into one table, one for each set of columns met; the longest unused is given up for a new
+ * one. */
 #define SQLITE_INSERTS 32
 typedef struct sqlite_inserts {
 	size_t n;
@@ -120,16 +128,22 @@ typedef struct sqlite_sink {
 	const kd_logger *log;
 	char *path;
 	bool read_only;
-	sqlite_target target;
+	sqlite_target *targets; /* the sink's own table, then those of sink.tables */
+	size_t n_targets;       /* 0: a ledger alone */
 	kd_sink_info info;
 	char *identity, *summary;
 
 	pthread_mutex_t lock; /* of holder */
 	pthread_cond_t freed;
 	struct sqlite_session *holder; /* whose turn it is; NULL: nobody's */
-	sqlite_conn writer;            /* the holder's; and the cache beside it */
-	sqlite_inserts inserts;
+	sqlite_conn writer;            /* the holder's; and the caches beside it, one for each target */
+	sqlite_inserts *inserts;
 } sqlite_sink;
+
+/* What the open data transaction did to one target. */
+typedef struct sqlite_count {
+	int64_t sent, stored;
+} sqlite_count;
 
 typedef struct sqlite_session {
 	sqlite_sink *sink;
@@ -140,7 +154,8 @@ typedef struct sqlite_session {
 	bool in_data;
 	char *job;
 	kd_batch_partition entry; /* its job is the copy above, its topic is not kept */
-	int64_t rows_sent, rows_stored;
+	int64_t rows_sent;
+	sqlite_count *counts; /* one for each target */
 } sqlite_session;
 
 /* Waits for the session's turn and begins.  KD_EBUSY, RETRY names who has the lock of the file. */
@@ -165,7 +180,7 @@ void sqlite_holder_describe(const char *path, char *ret_who, size_t size);
 /* ---- the ledger's tables: sqlite_schema.c ---- */
 
 #define SQLITE_LEDGER_VERSION 1
-const char *sqlite_ledger_ddl(void);
+const char *sqlite_schema_ddl(void);
 /* Inside a transaction: makes the ledger, or brings an older one up; refuses a newer one. */
 kd_code sqlite_schema_ensure(sqlite_conn *conn, kd_error *err) KD_CHECK;
 /* *ret_version 0: there is none. */
@@ -212,6 +227,8 @@ kd_code sqlite_begin(void *session, const kd_owner *me, const kd_batch_partition
 kd_code sqlite_write(void *session, const void *bytes, size_t size, kd_error *err);
 kd_code sqlite_commit(void *session, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err);
 void sqlite_abort(void *session);
+kd_code sqlite_query(void *session, const char *sql, const char *const *params, size_t n_params,
+	bool (*row)(void *opaque, const char *const *values, size_t n), void *opaque, kd_error *err);
 
 kd_code sqlite_encoder_open(void *sink, void **ret_encoder, kd_error *err);
 void sqlite_encoder_close(void *encoder);

@@ -42,8 +42,8 @@ static kd_code refuse_another(const sqlite_sink *sink, const kd_take_over *reque
 			"use the old cluster, or another job name", request->job, stored->cluster_id, request->cluster_id);
 	if (strcmp(stored->identity, sink->info.identity) != 0)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP,
-			"could not take over job \"%s\": it writes to table \"%s\", this is \"%s\"; "
-			"use the old table, or another job name", request->job, stored->target, sink->info.target);
+			"could not take over job \"%s\": it writes to \"%s\", this is \"%s\"; "
+			"use the old target, or another job name", request->job, stored->target, sink->info.target);
 	return KD_OK;
 }
 
@@ -65,8 +65,8 @@ kd_code sqlite_refuse_shared_topic(sqlite_conn *conn, const sqlite_sink *sink, c
 		return sqlite_error_set(err, conn->db, rc, SQLITE_IN_LEDGER, "could not look for other jobs");
 	if (*other)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP,
-			"could not use table \"%s\" for topic \"%s\" in job \"%s\": job \"%s\" feeds it from this topic; use another "
-			"table, or end that job for good with: delete from kdirect_job where job = '%s'",
+			"could not use \"%s\" for topic \"%s\" in job \"%s\": job \"%s\" feeds it from this topic; use another "
+			"target, or end that job for good with: delete from kdirect_job where job = '%s'",
 			sink->info.target, topic, job, other, other);
 	return KD_OK;
 }

@@ -140,9 +140,9 @@ static kd_code find_table(sqlite_target *target, sqlite_conn *conn, kd_error *er
 	return KD_OK;
 }
 
-static kd_code read_options(sqlite_target *target, const kd_config *config, kd_error *err)
+static kd_code read_options(sqlite_target *target, const kd_config *config, const char *beside, kd_error *err)
 {
-	const char *table = kd_config_string(config, "sink.table");
+	const char *table = beside ? beside : kd_config_string(config, "sink.table");
 	const char *format = kd_config_string(config, "sink.format");
 	if (!strncasecmp(table, "sqlite_", 7) || !strncasecmp(table, "kdirect_", 8))
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not use \"%s\": names that begin so are not for data", table);
@@ -156,9 +156,8 @@ static kd_code read_options(sqlite_target *target, const kd_config *config, kd_e
 	return KD_OK;
 }
 
-static kd_code choose_layout(sqlite_target *target, const kd_config *config, kd_error *err)
+static kd_code choose_layout(sqlite_target *target, const char *layout, kd_error *err)
 {
-	const char *layout = kd_config_string(config, "sink.layout");
 	bool looks_raw = !target->exists || is_raw(target);
 	target->raw = layout ? !strcmp(layout, "raw") : looks_raw;
 	if (target->raw && !looks_raw)
@@ -178,16 +177,17 @@ static kd_code choose_layout(sqlite_target *target, const kd_config *config, kd_
 	return KD_OK;
 }
 
-kd_code sqlite_target_init(sqlite_target *target, const kd_config *config, sqlite_conn *conn, kd_error *err)
+kd_code sqlite_target_init(sqlite_target *target, const kd_config *config, const char *beside, sqlite_conn *conn,
+	kd_error *err)
 {
 	*target = (sqlite_target) {0};
-	kd_code code = read_options(target, config, err);
+	kd_code code = read_options(target, config, beside, err);
 	if (!code && conn)
 		code = find_table(target, conn, err);
 	if (!code && target->exists)
 		code = read_columns(target, conn, err);
 	if (!code)
-		code = choose_layout(target, config, err);
+		code = choose_layout(target, beside ? "fields" : kd_config_string(config, "sink.layout"), err);
 	if (code)
 		sqlite_target_done(target);
 	return code;

@@ -42,7 +42,8 @@ static kd_code take_turn(sqlite_session *session, kd_error *err)
 /* Rolls back whatever is open; the next begin opens the file anew. */
 static void close_writer(sqlite_sink *sink)
 {
-	sqlite_inserts_done(&sink->inserts);
+	for (size_t i = 0; i < sink->n_targets; i++)
+		sqlite_inserts_done(&sink->inserts[i]);
 	sqlite_conn_close(&sink->writer);
 }
 
