@@ -63,11 +63,14 @@ SUITES     := unit mock conformance pg kafka cli crash examples
 TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 # Files of a suite that are not test_*.c are shared by its programs.
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
+# The conformance suite is also an installed program, without criterion.
+CONFORM_SRC := $(wildcard tests/conformance/program/*.c) \
+              $(filter-out $(TEST_SRC) %/in_criterion.c,$(wildcard tests/conformance/*.c))
 RACE_SRC   := $(wildcard tests/race/race_*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
 HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
 ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
-              $(BENCH_SRC)
+              $(BENCH_SRC) $(CONFORM_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
@@ -81,13 +84,14 @@ ARCHIVES   := $(LIB_A) $(SINK_A) $(CONNECTOR_A)
 SHARED     := $(LIB_SO) $(SINK_SO) $(CONNECTOR_SO)
 PCS        := $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(BUILD)/kdconnector.pc
 TOOL       := $(if $(TOOL_SRC),$(BUILD)/bin/kdirect)
+CONFORM    := $(BUILD)/bin/kdirect-sink-conformance
 CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
 PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 
 ##@ Build
-all: $(ARCHIVES) $(SHARED) $(TOOL) $(CONNS) ## the libraries, kdirect and the connectors
+all: $(ARCHIVES) $(SHARED) $(TOOL) $(CONFORM) $(CONNS) ## the libraries, kdirect and the connectors
 program: $(TOOL) ## kdirect alone
 tests: all $(TESTS) ## every test program, without running it
 deps: ## install what the build and all tests need (apt-get)
@@ -118,7 +122,7 @@ $(SINK_A) $(SINK_SO): $(call obj,$(SINK_SRC))
 $(CONNECTOR_A) $(CONNECTOR_SO): $(call obj,$(CONNECTOR_SRC))
 $(SINK_SO) $(CONNECTOR_SO): $(LIB_SO)
 $(SUPP_A): $(call obj,$(SUPP_SRC))
-$(ARCHIVES) $(SUPP_A) $(SHARED) $(TOOL): $(BUILD)/.sources
+$(ARCHIVES) $(SUPP_A) $(SHARED) $(TOOL) $(CONFORM): $(BUILD)/.sources
 $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
@@ -144,9 +148,10 @@ $(BUILD)/install/%.a: $(BUILD)/%.a
 # A plugin finds every function of the libraries in the program that loads it.
 $(TOOL): $(call obj,$(TOOL_SRC)) $(ARCHIVES)
 $(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(ARCHIVES)
-$(TOOL): private WHOLE = $(ARCHIVES)
+$(CONFORM): $(call obj,$(CONFORM_SRC)) $(ARCHIVES) $(SUPP_A)
+$(TOOL) $(CONFORM): private WHOLE = $(ARCHIVES)
 $(CONNS): private WHOLE = $(LIB_A) $(CONNECTOR_A)
-$(TOOL) $(CONNS):
+$(TOOL) $(CONFORM) $(CONNS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -Wl,--export-dynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(WHOLE) \
@@ -214,14 +219,14 @@ api: ## the reference of the public headers: $(BUILD)/api/html
 	$(Q)docs/api/api.sh html $(BUILD)/api $(VERSION) $(HEADERS)
 man: all ## man pages: $(BUILD)/man; "make install" takes them along once they are made
 	$(Q)docs/api/api.sh man $(BUILD)/man $(VERSION) $(HEADERS)
-	$(Q)docs/api/man1.sh $(BUILD)/man $(VERSION) $(TOOL) $(CONNS)
+	$(Q)docs/api/man1.sh $(BUILD)/man $(VERSION) $(TOOL) $(CONFORM) $(CONNS)
 bench: all $(BENCH_SRC:%.c=$(BUILD)/%) ## the figures of the README, measured on this machine
 	$(Q)BUILD='$(BUILD)' tests/support/run-bench.sh $(filter $(BUILD)/tests/%,$^)
 
 ##@ Install
 install: all $(ARCHIVES:$(BUILD)/%=$(BUILD)/install/%) $(PCS) ## copy into $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/kdirect
-	$(if $(TOOL)$(CONNS),$(INSTALL) -m 755 $(TOOL) $(CONNS) $(DESTDIR)$(BINDIR))
+	$(INSTALL) -m 755 $(TOOL) $(CONFORM) $(CONNS) $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(ARCHIVES:$(BUILD)/%=$(BUILD)/install/%) $(DESTDIR)$(LIBDIR)
 	for so in $(SHARED); do n=$$(basename $$so .$(SOVERSION)); \
 	  $(INSTALL) -m 644 $$so $(DESTDIR)$(LIBDIR)/$$n.$(VERSION) && \

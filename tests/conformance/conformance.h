@@ -16,6 +16,11 @@
 #include "judge.h"
 #include <kdirect/conformance.h>
 
+#define SINK_CASES(X) /* cases_sink.c */ \
+	X(the_table_of_functions_is_complete) \
+	X(a_sink_opens_where_nothing_is) \
+	X(the_target_is_the_same_one_when_opened_again) \
+	X(check_and_ddl_can_be_asked_before_all_else)
 #define COMMIT_CASES(X) /* cases_commit.c */ \
 	X(a_committed_identifier_is_not_committed_again) \
 	X(a_commit_moves_only_from_where_the_position_is) \
@@ -80,7 +85,7 @@
 	X(a_snapshot_does_not_move) \
 	X(verify_tells_more_segments_than_it_has_room_for)
 #define CASES(X) \
-	COMMIT_CASES(X) PLAN_CASES(X) OWNER_CASES(X) RACE_CASES(X) UNKNOWN_CASES(X) BACK_CASES(X) READ_CASES(X)
+	SINK_CASES(X) COMMIT_CASES(X) PLAN_CASES(X) OWNER_CASES(X) RACE_CASES(X) UNKNOWN_CASES(X) BACK_CASES(X) READ_CASES(X)
 
 /* ---- stores and the world of a case ---- */
 
@@ -117,6 +122,9 @@ CASES(DECLARE_CASE)
 void case_run(const kc_store *store, conformance_case *fn, void (*skip)(const char *why));
 /* The same as part of a criterion test (in_criterion.c). */
 void conformance_run(const kc_store *store, conformance_case *fn);
+
+/* The configuration of a job on this table; the caller frees it. */
+kd_config *world_config(world *w, const char *job, const char *table);
 
 /* Ends the case where it cannot be run, saying what it needs.  First thing in a case. */
 void needs(world *w, bool there, const char *what);

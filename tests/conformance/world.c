@@ -61,7 +61,7 @@ static void complain(void *opaque, const kd_diagnostic *d)
 	fprintf(stderr, "%s:%d:%d: %s\n", d->file, d->line, d->column, d->message);
 }
 
-static kd_config *make_config(world *w, const char *job, const char *table)
+kd_config *world_config(world *w, const char *job, const char *table)
 {
 	char *sink = w->store->sink_json(w, table);
 	char *text = kt_format("{\"job\": \"%s\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"%s\"],"
@@ -115,7 +115,7 @@ instance *instance_open_as(world *w, char id, const char *job, const char *table
 	i->job = job;
 	i->table = table;
 	memset(i->owner_id, id, sizeof i->owner_id - 1);
-	i->config = make_config(w, job, table);
+	i->config = world_config(w, job, table);
 	instance_connect(i);
 	*place_of(w, NULL) = i;
 	return i;
