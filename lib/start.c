@@ -25,7 +25,7 @@ static kd_code open_kafka(kd_job *job, kd_error *err)
 
 static kd_code open_sink(kd_job *job, kd_error *err)
 {
-	kd_sink_context context = {.config = job->config, .log = &job->options.log};
+	kd_sink_context context = {.ops = job->ops, .config = job->config, .log = &job->options.log};
 	if (job->sink)
 		return KD_OK;
 	kd_code code = job->ops->open(&context, &job->sink, err);

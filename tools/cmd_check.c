@@ -207,7 +207,8 @@ static void check_kafka(struct check *check)
 
 static void check_sink(struct check *check)
 {
-	kd_sink_context context = {.config = check->file.config, .log = check->log, .read_only = true};
+	kd_sink_context context = {.ops = check->file.sink, .config = check->file.config, .log = check->log,
+		.read_only = true};
 	kd_error err = {0};
 
 	if (!check->file.sink->check)
@@ -218,7 +219,8 @@ static void check_sink(struct check *check)
 
 static int print_sql(struct check *check)
 {
-	kd_sink_context context = {.config = check->file.config, .log = check->log, .read_only = true};
+	kd_sink_context context = {.ops = check->file.sink, .config = check->file.config, .log = check->log,
+		.read_only = true};
 	kd_buf sql = {0};
 	kd_error err = {0};
 

@@ -17,7 +17,7 @@ static void sleep_ms(int ms)
 static kd_code open_once(const struct job_file *file, const kd_logger *log, struct ledger_session *ledger,
 	kd_error *err)
 {
-	kd_sink_context context = {.config = file->config, .log = log, .read_only = true};
+	kd_sink_context context = {.ops = ledger->ops, .config = file->config, .log = log, .read_only = true};
 	kd_code code = ledger->ops->open(&context, &ledger->sink, err);
 
 	return code ? code : ledger->ops->connect(ledger->sink, "tool", &ledger->session, err);

@@ -17,8 +17,6 @@ static const kd_option options[] = {
 		.help = "The database file; it is made where it is absent.  It must be on a local disk."},
 	{.key = "sink.table", .type = KD_OPT_STRING, .required = true,
 		.help = "The table that rows go to, in the same file as the ledger; a raw one is made where it is absent."},
-	{.key = "sink.tables", .type = KD_OPT_STRINGS,
-		.help = "Further tables of the same file, which a transform may send rows to; their layout is fields."},
 	{.key = "sink.layout", .type = KD_OPT_ENUM, .values = "raw|fields",
 		.help = "raw: one row a record, key and value as they are.  fields: top-level JSON fields by column name.  "
 			"Without it the table decides: absent or with exactly the raw columns is raw."},
