@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "config_private.h"
-#include "kdirect/types.h"
 
 #define MAX_TEXT_BYTES ((size_t) 16 << 20)
 
@@ -54,23 +53,17 @@ kd_config *kd_config_new(const kd_options *tables, size_t n)
 
 void kd_config_forget(kd_config *config)
 {
-	for (size_t i = 0; config->values && i < count_options(config); i++) {
-		free(config->values[i].text);
-		config->values[i] = (kd_value){0};
-	}
-	for (size_t i = 0; i < config->n_topics; i++)
-		free(config->topics[i]);
+	for (size_t i = 0; config->values && i < count_options(config); i++)
+		kd_setting_done(&config->values[i]);
 	for (size_t i = 0; i < config->n_kafka; i++) {
 		free(config->kafka[i].name);
 		free(config->kafka[i].value);
 	}
-	free(config->topics);
 	free(config->kafka);
 	free(config->start_offsets);
-	config->topics = NULL;
 	config->kafka = NULL;
 	config->start_offsets = NULL;
-	config->n_topics = config->n_kafka = config->n_start_offsets = 0;
+	config->n_kafka = config->n_start_offsets = 0;
 	config->start = KD_START_LATEST;
 	config->start_timestamp_ms = 0;
 	config->checked = false;
@@ -147,17 +140,20 @@ static kd_code report_syntax(const kd_origin *origin, const json_error_t *json_e
 		place.line, place.column, message);
 }
 
-kd_code kd_config_parse(kd_config *config, const char *text, size_t size, const char *name, kd_diagnostic_fn *report,
-	void *opaque, kd_error *err)
+/* Splits a whole text into entries. */
+static kd_code parse(kd_config *config, const char *text, size_t size, const char *name, bool is_default,
+	kd_diagnostic_fn *report, void *opaque, kd_error *err)
 {
 	json_error_t json_err;
 
-	assert(config->n_origins == 0);
 	if (size > MAX_TEXT_BYTES)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not read \"%s\": more than 16 MB", name);
 	kd_origin *origin = add_origin(config, name, text, size);
 	if (!origin)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not read \"%s\": no memory", name);
+	origin->is_default = is_default;
+	if (!is_default)
+		config->file = origin;
 	json_t *root = json_loadb(origin->text, size, 0, &json_err);
 	if (!root)
 		return report_syntax(origin, &json_err, report, opaque, err);
@@ -171,24 +167,17 @@ kd_code kd_config_parse(kd_config *config, const char *text, size_t size, const 
 	return kd_config_split(config, origin, 0, "", err);
 }
 
-/* Reads the open file to its end.  Returns 0 or an errno; EFBIG past the bound. */
-static int read_all(int fd, kd_buf *text)
+kd_code kd_config_parse(kd_config *config, const char *text, size_t size, const char *name, kd_diagnostic_fn *report,
+	void *opaque, kd_error *err)
 {
-	for (;;) {
-		char *room = kd_buf_reserve(text, 65536);
-		if (!room)
-			return ENOMEM;
-		ssize_t got = read(fd, room, 65536);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return errno;
-		if (got == 0)
-			return 0;
-		text->size += (size_t) got;
-		if (text->size > MAX_TEXT_BYTES)
-			return EFBIG;
-	}
+	assert(!config->file);
+	return parse(config, text, size, name, false, report, opaque, err);
+}
+
+kd_code kd_config_defaults(kd_config *config, const char *text, size_t size, const char *name, kd_diagnostic_fn *report,
+	void *opaque, kd_error *err)
+{
+	return parse(config, text, size, name, true, report, opaque, err);
 }
 
 kd_code kd_config_load(kd_config *config, const char *path, kd_diagnostic_fn *report, void *opaque, kd_error *err)
@@ -197,7 +186,7 @@ kd_code kd_config_load(kd_config *config, const char *path, kd_diagnostic_fn *re
 	const char *name = is_stdin ? "<stdin>" : path;
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	kd_buf text = {0};
-	int failed = fd < 0 ? errno : read_all(fd, &text);
+	int failed = fd < 0 ? errno : kd_config_read(fd, MAX_TEXT_BYTES, &text);
 	kd_code code;
 
 	if (fd >= 0 && !is_stdin)
@@ -213,7 +202,9 @@ kd_code kd_config_load(kd_config *config, const char *path, kd_diagnostic_fn *re
 
 bool kd_config_has_text(kd_config *config)
 {
-	return config->n_origins > 0 || add_origin(config, "--set", "", 0);
+	if (!config->file)
+		config->file = add_origin(config, "--set", "", 0);
+	return config->file != NULL;
 }
 
 kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_error *err)
@@ -243,43 +234,59 @@ kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_
 	return code;
 }
 
-/* The value of the last entry of a key, a new reference; NULL: there is none. */
-static json_t *entry_json(const kd_config *config, const char *key)
+/* The entry that holds; NULL: the key is not given. */
+static const kd_entry *entry_of(const kd_config *config, const char *key)
 {
 	for (size_t i = 0; i < config->n_entries; i++)
 		if (!config->entries[i].is_repeat && strcmp(config->entries[i].key, key) == 0)
-			return kd_config_entry_json(&config->entries[i]);
+			return &config->entries[i];
 	return NULL;
 }
 
-/* Keeps a copy of a string of the text, for the caller to borrow until the next look. */
-static const char *keep_peeked(kd_config *config, const json_t *json)
+/* Keeps a copy of a string of the text, for the caller to borrow until the next look.  Takes text. */
+static const char *keep_peeked(kd_config *config, char *take_text)
 {
 	free(config->peeked);
-	config->peeked = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
-	return config->peeked;
+	return config->peeked = take_text;
 }
 
 const char *kd_config_peek(kd_config *config, const char *key)
 {
-	json_t *json = entry_json(config, key);
-	const char *text = keep_peeked(config, json);
+	const kd_entry *entry = entry_of(config, key);
+	json_t *json = entry ? kd_config_entry_json(entry) : NULL;
+	char *text = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
 
 	json_decref(json);
-	return text;
+	return keep_peeked(config, text);
+}
+
+/* The i-th item of a,b; NULL past the last. */
+static char *item_of_list(const char *list, size_t i)
+{
+	kd_setting items = {0};
+	char *item = kd_setting_add_list(&items, list) && i < items.n_items ? strdup(items.items[i]) : NULL;
+
+	kd_setting_done(&items);
+	return item;
 }
 
 const char *kd_config_peek_at(kd_config *config, const char *key, size_t i)
 {
-	json_t *json = entry_json(config, key);
-	const char *text = keep_peeked(config, json_array_get(json, i));
+	const kd_entry *entry = entry_of(config, key);
+	json_t *json = entry ? kd_config_entry_json(entry) : NULL;
+	const json_t *element = json_array_get(json, i);
+	char *text = NULL;
 
+	if (json_is_string(element))
+		text = strdup(json_string_value(element));
+	else if (json_is_string(json) && entry->origin->is_override)
+		text = item_of_list(json_string_value(json), i);
 	json_decref(json);
-	return text;
+	return keep_peeked(config, text);
 }
 
 /* The value of a key of one of two types. */
-static const kd_value *value_of(const kd_config *config, const char *key)
+static const kd_setting *value_of(const kd_config *config, const char *key)
 {
 	size_t i = 0;
 	const kd_option *option = kd_config_find(config, key, &i);
@@ -312,15 +319,37 @@ bool kd_config_is_set(const kd_config *config, const char *key)
 	return false;
 }
 
+static const kd_setting *strings_of(const kd_config *config, const char *key)
+{
+	size_t i = 0;
+	const kd_option *option = kd_config_find(config, key, &i);
+
+	assert(config->checked);
+	assert(option && option->type == KD_OPT_STRINGS);
+	return &config->values[i];
+}
+
+size_t kd_config_strings_count(const kd_config *config, const char *key)
+{
+	return strings_of(config, key)->n_items;
+}
+
+const char *kd_config_strings_at(const kd_config *config, const char *key, size_t i)
+{
+	const kd_setting *setting = strings_of(config, key);
+
+	return i < setting->n_items ? setting->items[i] : NULL;
+}
+
 size_t kd_config_topic_count(const kd_config *config)
 {
-	return config->n_topics;
+	return kd_config_topics(config)->n_items;
 }
 
 const char *kd_config_topic(const kd_config *config, size_t i)
 {
-	assert(i < config->n_topics);
-	return config->topics[i];
+	assert(i < kd_config_topic_count(config));
+	return kd_config_topics(config)->items[i];
 }
 
 size_t kd_config_kafka_count(const kd_config *config)

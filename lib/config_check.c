@@ -107,7 +107,7 @@ static bool number_from_text(const kd_option *option, const char *text, int64_t 
 }
 
 /* Sets a scalar from its text; false where the text is not of the option's kind.  Takes text. */
-static bool set_from_text(const kd_option *option, char *take_text, kd_value *value)
+static bool set_from_text(const kd_option *option, char *take_text, kd_setting *value)
 {
 	bool ok;
 
@@ -123,7 +123,7 @@ static bool set_from_text(const kd_option *option, char *take_text, kd_value *va
 }
 
 /* A number, true or false that was written as such and not as a string. */
-static bool set_from_json(const kd_option *option, const json_t *json, kd_value *value)
+static bool set_from_json(const kd_option *option, const json_t *json, kd_setting *value)
 {
 	if (option->type == KD_OPT_BOOL && json_is_boolean(json)) {
 		value->number = json_is_true(json);
@@ -158,7 +158,7 @@ static void check_scalar(kd_config *config, kd_findings *findings, const kd_entr
 	char wanted[200], got[64];
 
 	kd_config_find(config, entry->key, &i);
-	kd_value *value = &config->values[i];
+	kd_setting *value = &config->values[i];
 	value->given = true;
 	if (json_is_string(json)) {
 		char *text = kd_config_expanded(findings, entry->origin, entry->member.value, entry->key,
@@ -250,8 +250,12 @@ static void check_entry(kd_config *config, kd_findings *findings, const kd_entry
 		kd_config_check_kafka(config, findings, entry);
 		return;
 	}
-	if (entry->option->type == KD_OPT_STRINGS || entry->option->type == KD_OPT_START)
-		return; /* after the scalars, and in this order: a start names topics */
+	if (entry->option->type == KD_OPT_START || strcmp(entry->key, "topics") == 0)
+		return; /* after the others, and in this order: a start names topics */
+	if (entry->option->type == KD_OPT_STRINGS) {
+		kd_config_check_strings(config, findings, entry);
+		return;
+	}
 	json_t *json = kd_config_entry_json(entry);
 	if (json)
 		check_scalar(config, findings, entry, json);
@@ -269,7 +273,7 @@ static void check_missing(const kd_config *config, kd_findings *findings)
 		for (size_t j = 0; !seen && j < config->n_entries; j++)
 			seen = config->entries[j].option == option;
 		if (!seen)
-			kd_findings_add_nowhere(findings, config->origins[0], "missing key \"%s\"", option->key);
+			kd_findings_add_nowhere(findings, config->file, "missing key \"%s\"", option->key);
 	}
 }
 
@@ -279,6 +283,9 @@ static bool set_defaults(kd_config *config)
 	const kd_option *option;
 
 	for (size_t i = 0; (option = kd_config_option(config, i)); i++) {
+		if (option->type == KD_OPT_STRINGS && option->default_value &&
+		    !kd_setting_add_list(&config->values[i], option->default_value))
+			return false;
 		bool is_scalar = option->type <= KD_OPT_ENUM;
 		char *text = is_scalar && option->default_value ? strdup(option->default_value) : NULL;
 		if (is_scalar && option->default_value && !text)
@@ -297,7 +304,7 @@ static void check_all(kd_config *config, kd_findings *findings)
 		const kd_entry *entry = &config->entries[i];
 
 		check_entry(config, findings, entry);
-		if (entry->option && entry->option->type == KD_OPT_STRINGS && !entry->is_repeat)
+		if (strcmp(entry->key, "topics") == 0 && !entry->is_repeat)
 			topics = entry;
 		if (entry->option && entry->option->type == KD_OPT_START && !entry->is_repeat)
 			start = entry;
@@ -328,5 +335,5 @@ kd_code kd_config_check(kd_config *config, kd_diagnostic_fn *report, void *opaqu
 	if (n == 0)
 		return KD_OK;
 	return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not use \"%s\": %zu %s in the configuration",
-		config->origins[0]->name, n, n == 1 ? "error" : "errors");
+		config->file->name, n, n == 1 ? "error" : "errors");
 }

@@ -98,7 +98,11 @@ bool kd_config_add_entry(kd_config *config, char *take_key, const kd_origin *ori
 
 		if (strcmp(earlier->key, take_key) != 0 || (origin->is_override && is_parent))
 			continue;
-		if (origin->is_override) {
+		if (origin->is_default) {
+			free(take_key);
+			return true;
+		}
+		if (origin->is_override || earlier->origin->is_default) {
 			free(earlier->key);
 			*earlier = entry;
 			return true;

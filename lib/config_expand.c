@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_private.h"
+
 #define MAX_FILE_BYTES ((size_t) 1 << 20)
 
 /* Writes the reason; always false, so that callers can return it. */
@@ -39,37 +41,17 @@ static bool expand_env(const char *name, kd_buf *out, char **ret_why)
 	return append(out, value, strlen(value), ret_why);
 }
 
-/* Reads the open file to its end.  Returns 0, or an errno (EFBIG past the bound, EILSEQ for a NUL byte). */
-static int read_all(int fd, kd_buf *content)
-{
-	for (;;) {
-		char *room = kd_buf_reserve(content, 4096);
-		if (!room)
-			return ENOMEM;
-		ssize_t got = read(fd, room, 4096);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return errno;
-		if (got == 0)
-			return 0;
-		if (memchr(room, 0, (size_t) got))
-			return EILSEQ;
-		content->size += (size_t) got;
-		if (content->size > MAX_FILE_BYTES)
-			return EFBIG;
-	}
-}
-
 static bool expand_file(const char *path, kd_buf *out, char **ret_why)
 {
 	kd_buf content = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int failed = fd < 0 ? errno : read_all(fd, &content);
+	int failed = fd < 0 ? errno : kd_config_read(fd, MAX_FILE_BYTES, &content);
 	bool ok = false;
 
 	if (fd >= 0)
 		close(fd);
+	if (!failed && content.size && memchr(content.data, 0, content.size))
+		failed = EILSEQ;
 	if (content.size && content.data[content.size - 1] == '\n')
 		content.size--;
 	if (content.size && content.data[content.size - 1] == '\r')

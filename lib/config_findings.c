@@ -71,7 +71,7 @@ void kd_findings_add_nowhere(kd_findings *findings, const kd_origin *origin, con
 /* The file's places first, then overrides, then what has no place. */
 static int rank(const kd_finding *finding)
 {
-	return finding->nowhere ? 2 : finding->origin->is_override ? 1 : 0;
+	return finding->nowhere ? 2 : finding->origin->is_override || finding->origin->is_default ? 1 : 0;
 }
 
 static int by_place(const void *left, const void *right)

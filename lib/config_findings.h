@@ -10,12 +10,13 @@
 
 #include "kdirect/config.h"
 
-/* A text that configuration came from.  The first is the file, each further one an override. */
+/* A text that configuration came from: the file, an override, or defaults. */
 typedef struct kd_origin {
 	char *name; /* what diagnostics call it */
 	char *text;
 	size_t size;
 	bool is_override; /* its places mean nothing to the reader */
+	bool is_default;  /* neither do these: it is the program's; and all others win over it */
 } kd_origin;
 
 typedef struct kd_finding {

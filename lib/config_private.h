@@ -13,6 +13,7 @@
 #include "config_findings.h"
 #include "json_where.h"
 #include "kdirect/config.h"
+#include "kdirect/types.h"
 
 typedef struct kd_entry {
 	char *key; /* dotted: "batch.interval_ms" */
@@ -23,19 +24,21 @@ typedef struct kd_entry {
 	bool is_repeat; /* its key was there before, in the same text */
 } kd_entry;
 
-/* The value of a scalar option. */
-typedef struct kd_value {
+/* The value of an option of any type but KD_OPT_START and KD_OPT_MAP. */
+typedef struct kd_setting {
 	bool given;
 	char *text;     /* KD_OPT_STRING, KD_OPT_ENUM */
 	int64_t number; /* KD_OPT_INT, KD_OPT_LIMIT, KD_OPT_BOOL */
-} kd_value;
+	char **items;   /* KD_OPT_STRINGS */
+	size_t n_items;
+} kd_setting;
 
 typedef struct kd_property {
 	char *name, *value;
 } kd_property;
 
 typedef struct kd_start_offset {
-	const char *topic; /* of config->topics */
+	const char *topic; /* of the values of "topics" */
 	int32_t partition;
 	int64_t offset;
 } kd_start_offset;
@@ -44,17 +47,16 @@ struct kd_config {
 	kd_option *more; /* of all tables given */
 	size_t n_more;
 
-	kd_origin **origins; /* [0]: the file */
+	kd_origin **origins;
 	size_t n_origins;
+	kd_origin *file; /* of origins: what the job is called by in findings; NULL: nothing was parsed or set */
 	kd_entry *entries;
 	size_t n_entries, capacity_entries;
 	char *peeked; /* what kd_config_peek gave last */
 
 	/* What the check makes of them. */
 	bool checked;
-	kd_value *values; /* the engine's options, then more */
-	char **topics;
-	size_t n_topics;
+	kd_setting *values; /* the engine's options, then more */
 	kd_property *kafka;
 	size_t n_kafka;
 	kd_start_kind start;
@@ -73,7 +75,7 @@ bool kd_config_has_text(kd_config *config) KD_CHECK;
 /* config_entries.c */
 
 /* Splits the object that begins at `at` in the origin's text into entries; their keys get `prefix` ("" or "batch.")
- * in front.  Overrides replace earlier entries of the same key. */
+ * in front.  Overrides replace earlier entries of the same key, and any text replaces those of defaults. */
 kd_code kd_config_split(kd_config *config, const kd_origin *origin, size_t at, const char *prefix, kd_error *err)
 	KD_CHECK;
 /* Adds one entry; false without memory.  takes key. */
@@ -103,9 +105,32 @@ void kd_config_check_kafka(kd_config *config, kd_findings *findings, const kd_en
 /* Says what is missing among all properties. */
 void kd_config_check_kafka_whole(const kd_config *config, kd_findings *findings);
 
+/* config_strings.c */
+
+/* One string of an array, unexpanded, that stands at `at` in the entry's text. */
+typedef void kd_string_fn(kd_config *config, kd_findings *findings, const kd_entry *entry, size_t at, const char *text);
+/* Calls fn for each string of the entry's array, or of a,b on a command line, and finds what is no string.  Returns how
+ * many elements there were, or -1 where it is no array. */
+int kd_config_each_string(kd_config *config, kd_findings *findings, const kd_entry *entry, kd_string_fn *fn);
+/* Judges an array of strings and keeps it. */
+void kd_config_check_strings(kd_config *config, kd_findings *findings, const kd_entry *entry);
+/* Keeps one more; false without memory, which frees it. */
+bool kd_setting_add(kd_setting *setting, char *take_item) KD_CHECK;
+/* Keeps the items of a,b; false without memory. */
+bool kd_setting_add_list(kd_setting *setting, const char *list) KD_CHECK;
+/* No value. */
+void kd_setting_done(kd_setting *setting);
+
 /* config_topics.c */
 
 void kd_config_check_topics(kd_config *config, kd_findings *findings, const kd_entry *entry);
+/* The values of "topics". */
+kd_setting *kd_config_topics(const kd_config *config);
+
+/* config_read.c */
+
+/* Appends an open file to its end.  Returns 0 or an errno: EFBIG where there is more than most_bytes. */
+int kd_config_read(int fd, size_t most_bytes, kd_buf *out);
 
 /* config_start.c: after the topics */
 

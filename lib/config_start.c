@@ -32,9 +32,11 @@ int kd_config_compare_start(const void *left, const void *right)
 
 static const char *listed_topic(const kd_config *config, const char *name)
 {
-	for (size_t i = 0; i < config->n_topics; i++)
-		if (strcmp(config->topics[i], name) == 0)
-			return config->topics[i];
+	const kd_setting *topics = kd_config_topics(config);
+
+	for (size_t i = 0; i < topics->n_items; i++)
+		if (strcmp(topics->items[i], name) == 0)
+			return topics->items[i];
 	return NULL;
 }
 
@@ -134,6 +136,7 @@ static void add_topic(kd_config *config, kd_findings *findings, const kd_origin 
 static void check_offsets(kd_config *config, kd_findings *findings, const kd_entry *entry)
 {
 	kd_start_offset *list = config->start_offsets;
+	const kd_setting *topics = kd_config_topics(config);
 
 	if (config->n_start_offsets)
 		qsort(list, config->n_start_offsets, sizeof *list, kd_config_compare_start);
@@ -141,13 +144,13 @@ static void check_offsets(kd_config *config, kd_findings *findings, const kd_ent
 		if (kd_config_compare_start(&list[i - 1], &list[i]) == 0)
 			kd_findings_add(findings, entry->origin, entry->member.value, "\"start\": %s/%d is named twice",
 				list[i].topic, (int) list[i].partition);
-	for (size_t i = 0; i < config->n_topics; i++) {
+	for (size_t i = 0; i < topics->n_items; i++) {
 		bool named = false;
 		for (size_t j = 0; !named && j < config->n_start_offsets; j++)
-			named = list[j].topic == config->topics[i];
+			named = list[j].topic == topics->items[i];
 		if (!named)
 			kd_findings_add(findings, entry->origin, entry->member.value,
-				"\"start\" names no offsets for the topic \"%s\"", config->topics[i]);
+				"\"start\" names no offsets for the topic \"%s\"", topics->items[i]);
 	}
 }
 

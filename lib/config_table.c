@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* config_table: the engine's own configuration keys.  The parser, the diagnostics, --help and
- * docs/CONFIGURATION.md are made from these rows and from the rows of the sink that is asked for. */
+ * docs/CONFIGURATION.md are made from these rows and from those of the parts that a job names. */
 #include <stddef.h>
 
 #include "kdirect/config.h"
@@ -90,7 +90,24 @@ static const kd_option options[] = {
 	{.key = "sink.type",
 	 .type = KD_OPT_STRING,
 	 .required = true,
-	 .help = "The sink to write to, such as \"postgres\", \"sqlite\" or \"null\"."},
+	 .help = "The sink to write to, such as \"postgres\", \"sqlite\" or \"null\". A program with only one needs none "
+		 "named."},
+	{.key = "sink.tables",
+	 .type = KD_OPT_STRINGS,
+	 .help = "Tables beside the sink's own that a transform writes to: an array of names as the sink has them. Rows "
+		 "for all tables of a batch partition are committed together."},
+	{.key = "decode.type",
+	 .type = KD_OPT_STRING,
+	 .help = "The decoder that turns a record's bytes into fields: \"raw\", \"text\", \"json\", \"csv\", or one of the "
+		 "program's or of a plugin. Without it the sink takes records as they are."},
+	{.key = "transform.type",
+	 .type = KD_OPT_STRING,
+	 .help = "The transform that keeps, changes, drops or splits records, one of the program's or of a plugin. A "
+		 "program with only one transform needs none named. Without it every record is one row."},
+	{.key = "plugins",
+	 .type = KD_OPT_STRINGS,
+	 .help = "Shared objects that bring sinks, decoders and transforms of their own: paths, taken from the folder of "
+		 "the job file. They run with all rights of the program, so one that others may write to is refused."},
 };
 
 const kd_option *kd_config_options(size_t *ret_n)

@@ -5,9 +5,6 @@
 
 #include "config_private.h"
 
-/* Far beyond what one job can serve; it bounds the search for names listed twice. */
-#define MAX_TOPICS 10000
-
 /* Kafka's own rule (org.apache.kafka.common.internals.Topic). */
 static const char *name_fault(const char *name)
 {
@@ -27,82 +24,49 @@ static const char *name_fault(const char *name)
 	return NULL;
 }
 
-static bool is_listed(const kd_config *config, const char *name)
+kd_setting *kd_config_topics(const kd_config *config)
 {
-	for (size_t i = 0; i < config->n_topics; i++)
-		if (strcmp(config->topics[i], name) == 0)
+	size_t i = 0;
+
+	kd_config_find(config, "topics", &i);
+	return &config->values[i];
+}
+
+static bool is_listed(const kd_setting *topics, const char *name)
+{
+	for (size_t i = 0; i < topics->n_items; i++)
+		if (strcmp(topics->items[i], name) == 0)
 			return true;
 	return false;
 }
 
 /* Judges one name and keeps it. */
-static void add_topic(kd_config *config, kd_findings *findings, const kd_origin *origin, size_t at, const char *text)
+static void add_topic(kd_config *config, kd_findings *findings, const kd_entry *entry, size_t at, const char *text)
 {
 	bool expanded;
-	char *name = kd_config_expanded(findings, origin, at, "topics", text, &expanded);
+	char *name = kd_config_expanded(findings, entry->origin, at, "topics", text, &expanded);
 
 	if (!name)
 		return;
 	const char *fault = name_fault(name);
-	if (!fault && is_listed(config, name))
+	if (!fault && is_listed(kd_config_topics(config), name))
 		fault = "the topic is listed twice";
-	char **topics = fault ? NULL : realloc(config->topics, (config->n_topics + 1) * sizeof *topics);
-	if (topics) {
-		config->topics = topics;
-		config->topics[config->n_topics++] = name;
-		return;
-	}
-	if (fault)
-		kd_findings_add(findings, origin, at, "\"topics\": \"%s\": %s", expanded ? text : name, fault);
-	else
+	if (fault) {
+		kd_findings_add(findings, entry->origin, at, "\"topics\": \"%s\": %s", expanded ? text : name, fault);
+		free(name);
+	} else if (!kd_setting_add(kd_config_topics(config), name)) {
 		findings->no_memory = true;
-	free(name);
-}
-
-static void add_array(kd_config *config, kd_findings *findings, const kd_entry *entry, const json_t *array)
-{
-	const kd_origin *origin = entry->origin;
-	size_t at = entry->member.value, i = 0;
-	kd_json_member member;
-
-	if (json_array_size(array) > MAX_TOPICS) {
-		kd_findings_add(findings, origin, at, "\"topics\" has more than %d elements", MAX_TOPICS);
-		return;
 	}
-	while (kd_json_next(origin->text, origin->size, &at, &member)) {
-		const json_t *element = json_array_get(array, i++);
-
-		if (json_is_string(element))
-			add_topic(config, findings, origin, member.value, json_string_value(element));
-		else
-			kd_findings_add(findings, origin, member.value, "\"topics\" must hold strings only");
-	}
-	if (i == 0)
-		kd_findings_add(findings, origin, entry->member.value, "\"topics\" must name at least one topic");
-}
-
-/* a,b on a command line */
-static void add_list(kd_config *config, kd_findings *findings, const kd_entry *entry, const char *list)
-{
-	char *copy = strdup(list), *rest = copy, *name;
-
-	if (!copy)
-		findings->no_memory = true;
-	while (rest && (name = strsep(&rest, ",")))
-		add_topic(config, findings, entry->origin, entry->member.value, name);
-	free(copy);
 }
 
 void kd_config_check_topics(kd_config *config, kd_findings *findings, const kd_entry *entry)
 {
-	json_t *json = kd_config_entry_json(entry);
+	int n = kd_config_each_string(config, findings, entry, add_topic);
 
-	if (json_is_array(json))
-		add_array(config, findings, entry, json);
-	else if (json_is_string(json) && entry->origin->is_override)
-		add_list(config, findings, entry, json_string_value(json));
-	else
+	kd_config_topics(config)->given = true;
+	if (n < 0)
 		kd_findings_add(findings, entry->origin, entry->member.value,
 			"\"topics\" must be an array of strings, such as [\"orders\"]");
-	json_decref(json);
+	else if (n == 0)
+		kd_findings_add(findings, entry->origin, entry->member.value, "\"topics\" must name at least one topic");
 }

@@ -3,6 +3,7 @@
 #include <kdirect/sinks.h>
 
 #include "cmd_new.h"
+#include "cmd_new.h"
 #include "connector_run.h"
 #include "verbs.h"
 

@@ -462,6 +462,182 @@ Test(config, bounds_depth_size_and_number_of_keys)
 	kd_buf_done(&text);
 }
 
+Test(config, is_made_of_several_tables_and_suggests_keys_of_all_of_them)
+{
+	static const kd_option sink[] = {{.key = "sink.path", .type = KD_OPT_STRING, .required = true, .help = "Where."}};
+	static const kd_option own[] = {{.key = "app.region", .type = KD_OPT_ENUM, .values = "eu|us", .help = "Which."}};
+	static const kd_option transform[] = {{.key = "transform.least", .type = KD_OPT_INT, .min = 0, .max = 9,
+		.default_value = "3", .help = "From."}};
+	const kd_options tables[] = {{sink, 1}, {own, 1}, {NULL, 0}, {transform, 1}};
+	static const char job[] = "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"b\"}, \"topics\": [\"t\"],\n"
+		"\"sink\": {\"type\": \"s\", \"pth\": \"p\"}, \"app\": {\"region\": \"mars\"},\n"
+		"\"transform\": {\"type\": \"x\", \"leest\": 4}}";
+	kd_config *config = kd_config_new(tables, sizeof tables / sizeof tables[0]);
+	kd_buf findings = {0};
+	kd_error err = {0};
+
+	cr_assert_not_null(config);
+	cr_assert_eq(kd_config_parse(config, job, strlen(job), "job.json", collect, &findings, &err), KD_OK);
+	cr_expect_eq(kd_config_check(config, collect, &findings, &err), KD_ECONFIG);
+	cr_expect_str_eq(findings.data,
+		"job.json:2:23: unknown key \"sink.pth\": did you mean \"sink.path\"?\n"
+		"job.json:2:54: \"app.region\" must be \"eu\" or \"us\", not \"mars\"\n"
+		"job.json:3:28: unknown key \"transform.leest\": did you mean \"transform.least\"?\n"
+		"job.json:0:0: missing key \"sink.path\"\n");
+	kd_buf_done(&findings);
+	kd_config_free(config);
+}
+
+/* A job made by calls, as a program without a file makes it. */
+static kd_config *made_by_calls(const kd_options *tables, size_t n, const char *const (*sets)[2])
+{
+	kd_config *config = kd_config_new(tables, n);
+	kd_error err = {0};
+
+	cr_assert_not_null(config);
+	for (; (*sets)[0]; sets++)
+		cr_assert_eq(kd_config_set(config, (*sets)[0], (*sets)[1], &err), KD_OK, "%s", err.message);
+	return config;
+}
+
+Test(config, can_be_made_by_calls_alone)
+{
+	static const char *const sets[][2] = {{"job", "orders"}, {"kafka.bootstrap.servers", "localhost:9092"},
+		{"kafka.linger.ms", "5"}, {"topics", "[\"orders\", \"refunds\"]"}, {"workers", "3"},
+		{"start", " {\"orders\": {\"0\": 42}, \"refunds\": {\"0\": 7}}"}, {"batch", "{\"interval_ms\": 50}"},
+		{"batch.backpressure", "true"}, {"batch.max_records_per_batch", "unlimited"}, {"sink.type", "postgres"},
+		{"sink.dsn", "host=db"}, {"sink.tables", "a,b"}, {"decode.type", "json"}, {NULL, NULL}};
+	kd_config *config = made_by_calls(&(kd_options){sink_options, 3}, 1, sets);
+	kd_buf findings = {0};
+	kd_error err = {0};
+
+	cr_assert_eq(kd_config_check(config, collect, &findings, &err), KD_OK, "%s: %s", err.message, findings.data);
+	cr_expect_str_eq(kd_config_string(config, "job"), "orders");
+	cr_expect_eq(kd_config_topic_count(config), 2);
+	cr_expect_eq(kd_config_strings_count(config, "topics"), 2);
+	cr_expect_str_eq(kd_config_topic(config, 1), "refunds");
+	cr_expect_eq(kd_config_int(config, "workers"), 3);
+	cr_expect_eq(kd_config_start(config), KD_START_OFFSETS);
+	cr_expect_eq(kd_config_start_offset(config, "refunds", 0), 7);
+	cr_expect_eq(kd_config_int(config, "batch.interval_ms"), 50);
+	cr_expect(kd_config_bool(config, "batch.backpressure"));
+	cr_expect_eq(kd_config_int(config, "batch.max_records_per_batch"), KD_UNLIMITED);
+	cr_expect_eq(kd_config_kafka_count(config), 2);
+	cr_expect_eq(kd_config_strings_count(config, "sink.tables"), 2);
+	cr_expect_str_eq(kd_config_strings_at(config, "sink.tables", 1), "b");
+	cr_expect_null(kd_config_strings_at(config, "sink.tables", 2));
+	cr_expect_str_eq(kd_config_string(config, "decode.type"), "json");
+	kd_config_free(config);
+}
+
+Test(config, finds_every_mistake_of_a_job_made_by_calls)
+{
+	static const char *const sets[][2] = {{"job", "a b"}, {"kafka.bootstrap.servers", "b"}, {"topics", "[]"},
+		{"wrokers", "3"}, {"sink.type", "s"}, {"sink.tables", "[\"a\", 5, \"a\", \"\"]"}, {"plugins", "{}"},
+		{NULL, NULL}};
+	kd_config *config = made_by_calls(&(kd_options){sink_options, 3}, 1, sets);
+	kd_buf findings = {0};
+	kd_error err = {0};
+
+	cr_expect_eq(kd_config_check(config, collect, &findings, &err), KD_ECONFIG);
+	cr_expect_str_eq(findings.data,
+		"--set:0:0: \"job\" must be a name of 1 to 100 of the characters a-z A-Z 0-9 . _ -\n"
+		"--set:0:0: unknown key \"wrokers\": did you mean \"workers\"?\n"
+		"--set:0:0: \"sink.tables\" must hold strings only\n"
+		"--set:0:0: \"sink.tables\": \"a\": it is listed twice\n"
+		"--set:0:0: \"sink.tables\": \"\": a name is not empty\n"
+		"--set:0:0: \"plugins\" must be an array of strings, such as [\"a\", \"b\"]\n"
+		"--set:0:0: \"topics\" must name at least one topic\n"
+		"--set:0:0: missing key \"sink.dsn\"\n");
+	kd_buf_done(&findings);
+	kd_config_free(config);
+}
+
+Test(config, reads_arrays_of_strings_of_any_table)
+{
+	static const kd_option own[] = {
+		{.key = "app.columns", .type = KD_OPT_STRINGS, .default_value = "id,name", .help = "Which."},
+		{.key = "app.none", .type = KD_OPT_STRINGS, .help = "None."},
+	};
+	static const char job[] = "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"b\"}, \"topics\": [\"t\"],"
+		"\"sink\": {\"type\": \"s\"}%s}";
+	static const struct { const char *more, *expected; } rows[] = {
+		{"", "id|name|"},
+		{",\"app\": {\"columns\": []}", ""},
+		{",\"app\": {\"columns\": [\"x\", \"x\", \"${env:KD_TEST_COLUMN}\"]}", "x|x|y z|"},
+	};
+
+	setenv("KD_TEST_COLUMN", "y z", 1);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		kd_config *config = kd_config_new(&(kd_options){own, 2}, 1);
+		kd_buf text = {0}, list = {0}, findings = {0};
+		kd_error err = {0};
+
+		cr_assert(kd_buf_printf(&text, job, rows[i].more) && kd_buf_append(&list, "", 1));
+		cr_assert_eq(kd_config_parse(config, text.data, text.size, "job.json", collect, &findings, &err), KD_OK);
+		cr_assert_eq(kd_config_check(config, collect, &findings, &err), KD_OK, "%s", findings.data);
+		list.size = 0;
+		for (size_t k = 0; k < kd_config_strings_count(config, "app.columns"); k++)
+			cr_assert(kd_buf_printf(&list, "%s|", kd_config_strings_at(config, "app.columns", k)));
+		cr_expect_str_eq(list.data, rows[i].expected);
+		cr_expect_eq(kd_config_strings_count(config, "app.none"), 0);
+		kd_buf_done(&text);
+		kd_buf_done(&list);
+		kd_config_free(config);
+	}
+}
+
+Test(config, takes_defaults_under_the_file_and_the_file_under_overrides)
+{
+	static const char defaults[] = "{\"workers\": 4, \"memory_mb\": 7, \"ledger_keep_days\": 9,"
+		"\"kafka\": {\"bootstrap.servers\": \"elsewhere\", \"client.id\": \"d\"}, \"sink\": {\"dsn\": \"host=d\"}}";
+	static const char late[] = "{\"workers\": 5, \"retry_timeout_ms\": 11, \"nonsense\": 1}";
+	static const char job[] = GOOD ", \"memory_mb\": 8, \"ledger_keep_days\": 10}";
+	kd_config *config = new_config();
+	kd_buf findings = {0};
+	kd_error err = {0};
+	const char *name, *value;
+
+	cr_assert_eq(kd_config_defaults(config, defaults, strlen(defaults), "defaults", collect, &findings, &err), KD_OK);
+	cr_assert_eq(kd_config_parse(config, job, strlen(job), "job.json", collect, &findings, &err), KD_OK);
+	cr_assert_eq(kd_config_set(config, "ledger_keep_days", "12", &err), KD_OK);
+	cr_assert_eq(kd_config_defaults(config, late, strlen(late), "late", collect, &findings, &err), KD_OK);
+	cr_expect_eq(kd_config_check(config, collect, &findings, &err), KD_ECONFIG);
+	cr_expect_str_eq(findings.data, "late:0:0: unknown key \"nonsense\"\n");
+	cr_expect_eq(kd_config_int(config, "workers"), 4);
+	cr_expect_eq(kd_config_int(config, "memory_mb"), 8);
+	cr_expect_eq(kd_config_int(config, "ledger_keep_days"), 12);
+	cr_expect_eq(kd_config_int(config, "retry_timeout_ms"), 11);
+	cr_expect_str_eq(kd_config_string(config, "sink.dsn"), "host=db");
+	cr_expect_eq(kd_config_kafka_count(config), 2);
+	for (size_t i = 0; i < 2; i++) {
+		kd_config_kafka(config, i, &name, &value);
+		cr_expect_str_eq(value, strcmp(name, "client.id") == 0 ? "d" : "localhost:9092");
+	}
+	kd_buf_done(&findings);
+	kd_config_free(config);
+}
+
+Test(config, can_be_looked_at_before_the_check)
+{
+	static const char job[] = "{\"sink\": {\"type\": \"${env:X}\"}, \"plugins\": [\"a.so\", 5, \"b.so\"], \"n\": 1}";
+	kd_config *config = kd_config_new(NULL, 0);
+	kd_error err = {0};
+
+	cr_assert_eq(kd_config_parse(config, job, strlen(job), "job.json", NULL, NULL, &err), KD_OK);
+	cr_expect_str_eq(kd_config_peek(config, "sink.type"), "${env:X}");
+	cr_expect_null(kd_config_peek(config, "n"));
+	cr_expect_null(kd_config_peek(config, "absent"));
+	cr_expect_str_eq(kd_config_peek_at(config, "plugins", 0), "a.so");
+	cr_expect_null(kd_config_peek_at(config, "plugins", 1));
+	cr_expect_str_eq(kd_config_peek_at(config, "plugins", 2), "b.so");
+	cr_expect_null(kd_config_peek_at(config, "plugins", 3));
+	cr_assert_eq(kd_config_set(config, "plugins", "c.so,d.so", &err), KD_OK);
+	cr_expect_str_eq(kd_config_peek_at(config, "plugins", 1), "d.so");
+	cr_expect_null(kd_config_peek_at(config, "plugins", 2));
+	kd_config_free(config);
+}
+
 /* Cuts and bit flips of a good text: whatever comes, it ends in an answer. */
 Test(config, answers_whatever_the_text_is)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kdirect/config.h: a job's configuration.
  *
- * Order of calls: kd_config_new, then kd_config_parse or kd_config_load (once) and kd_config_set (any number, each
- * wins over the file), then kd_config_check, which judges everything at once.  After a clean check the getters
+ * Order of calls: kd_config_new, then kd_config_parse or kd_config_load (at most once) and kd_config_set (any number, each
+ * wins over the file, and needs none), then kd_config_check, which judges everything at once.  After a clean check the getters
  * answer, defaults applied.  Every option is a row of a table (kd_option): the parser, --help, the diagnostics and
  * docs/CONFIGURATION.md are all made from it. */
 #ifndef KDIRECT_CONFIG_H
@@ -34,7 +34,7 @@ typedef enum kd_option_type {
 typedef struct kd_option {
 	const char *key;            /* "batch.interval_ms" */
 	kd_option_type type;
-	const char *default_value;  /* as text; NULL: none */
+	const char *default_value;  /* as text, KD_OPT_STRINGS: "a,b"; NULL: none */
 	const char *values;         /* KD_OPT_ENUM: "raw|text|json" */
 	int64_t min, max;           /* KD_OPT_INT, KD_OPT_LIMIT */
 	bool required;
@@ -75,7 +75,13 @@ KD_API kd_code kd_config_parse(kd_config *config, const char *text, size_t size,
 KD_API kd_code kd_config_load(kd_config *config, const char *path, kd_diagnostic_fn *report, void *opaque,
 	kd_error *err) KD_CHECK;
 
-/* Overrides a key: value is JSON, or taken as a string where it is not JSON ("500", "true", "earliest"). */
+/* Keys that hold where neither the file nor an override gives them, as JSON text; `name` is what diagnostics call it.
+ * Before or after the file; of several texts the first one that gives a key wins. */
+KD_API kd_code kd_config_defaults(kd_config *config, const char *text, size_t size, const char *name,
+	kd_diagnostic_fn *report, void *opaque, kd_error *err) KD_CHECK;
+
+/* Overrides a key: value is JSON, or taken as a string where it is not JSON ("500", "true", "earliest"); "a,b" is
+ * an array for KD_OPT_STRINGS.  With kd_config_set alone a whole configuration can be made. */
 KD_API kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_error *err) KD_CHECK;
 
 /* Judges all keys and their meaning, expands ${env:NAME} and ${file:PATH}, and reports every finding.
