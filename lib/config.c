@@ -25,6 +25,7 @@ static bool join_tables(kd_config *config, const kd_options *tables, size_t n)
 {
 	size_t total = 0;
 
+	config->n_tables = n;
 	for (size_t i = 0; i < n; i++)
 		total += tables[i].n;
 	config->more = calloc(total ? total : 1, sizeof *config->more);

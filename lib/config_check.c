@@ -230,7 +230,7 @@ static void check_optionless(const kd_config *config, kd_findings *findings, con
 {
 	if (kd_config_is_parent(config, entry->key))
 		kd_findings_add(findings, entry->origin, entry->member.value, "\"%s\" must be an object", entry->key);
-	else if (config->n_more > 0 || strncmp(entry->key, "sink.", 5) != 0)
+	else if (config->n_tables > 0 || strncmp(entry->key, "sink.", 5) != 0)
 		report_unknown(config, findings, entry);
 }
 

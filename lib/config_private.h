@@ -44,6 +44,7 @@ typedef struct kd_start_offset {
 } kd_start_offset;
 
 struct kd_config {
+	size_t n_tables; /* 0: nobody here knows what keys the sink has */
 	kd_option *more; /* of all tables given */
 	size_t n_more;
 

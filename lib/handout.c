@@ -129,6 +129,7 @@ kd_code kd_job_give_task(kd_job *job, kd_part *part, int64_t batch_time_ms, kd_r
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for a batch partition");
 	}
 	task->planned_mono_ms = kd_clock_mono_ms();
+	task->program = job->options.program;
 	batch->open++;
 	batch->records += range.until - range.from;
 	part->open_batches++;

@@ -52,7 +52,7 @@ static kd_code explain(kd_verdict verdict, kd_reread_kind kind, const kd_owner *
 	default:
 		return kd_error_set(err, KD_ELEDGER, KD_STOP,
 			"the ledger does not tile: %s/%d [%" PRId64 ", %" PRId64 ") of batch %" PRId64 " is %s as [%" PRId64
-			", %" PRId64 ") with %s %" PRId64 "; run `kdirect audit` and see docs/LEDGER.md",
+			", %" PRId64 ") with %s %" PRId64 "; run `audit` and see docs/LEDGER.md",
 			entry->topic, entry->partition, entry->range.from, entry->range.until, entry->batch_time_ms,
 			batch_state_name(row->batch), row->range.from, row->range.until, position, row->position);
 	}

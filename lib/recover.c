@@ -20,7 +20,7 @@ static kd_code does_not_chain(const kd_segment *s, const kd_batch_row *row, int6
 	return kd_error_set(err, KD_ELEDGER, KD_STOP,
 		"the ledger does not tile: %s/%d (partition index %d) is committed and planned up to %" PRId64
 		", but the uncommitted plan of batch %" PRId64 " covers [%" PRId64 ", %" PRId64
-		"); run `kdirect audit` and see docs/LEDGER.md",
+		"); run `audit` and see docs/LEDGER.md",
 		s->topic, s->partition, s->partition_index, position, row->batch_time_ms, row->range.from, row->range.until);
 }
 
@@ -40,7 +40,7 @@ static kd_code check_segment(const kd_segment *s, const kd_batch_row *plans, siz
 		return KD_OK;
 	return kd_error_set(err, KD_ELEDGER, KD_STOP,
 		"the ledger does not tile: %s/%d (partition index %d) is planned until %" PRId64 ", but its rows end at %" PRId64
-		"; run `kdirect audit` and see docs/LEDGER.md",
+		"; run `audit` and see docs/LEDGER.md",
 		s->topic, s->partition, s->partition_index, s->planned_until, position);
 }
 

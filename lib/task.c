@@ -96,8 +96,8 @@ kd_code kd_task_refuse_record(const kd_task *task, int64_t offset, kd_error *err
 	kd_error_prefix(err, "could not deliver %s/%d@%" PRId64, id->topic, id->partition, offset);
 	size_t n = strlen(err->message);
 	snprintf(err->message + n, sizeof err->message - n,
-		"; nothing of its batch partition was committed; to give this record up: kdirect skip JOB %s/%d@%" PRId64
-		" --reason TEXT --execute", id->topic, id->partition, offset);
+		"; nothing of its batch partition was committed; to give this record up: %s skip JOB %s/%d@%" PRId64
+		" --reason TEXT --execute", task->program ? task->program : "kdirect", id->topic, id->partition, offset);
 	err->offset = offset;
 	return err->code;
 }

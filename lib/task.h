@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* task: one batch partition on its way from Kafka to the sink: its range, and its rows encoded ahead in chunks.
+/* task: one batch partition on its way from Kafka to the sink: its range, and its rows encoded ahead in chunks (or its
+ * records, where rows are made within the transaction).
  *
  * Made by the driver, filled by a worker's reader thread, landed by its lander thread, given back to the driver.  It has
  * one owner at a time; only the list of published chunks and the flags named below are shared, under the worker's
@@ -30,9 +31,10 @@ typedef struct kd_task {
 	bool begun;
 	bool skip_only; /* every offset that is left is in a gap: nothing to read */
 	int64_t next_offset; /* where reading goes on */
+	const char *program;   /* whose verb "skip" gives a record up; NULL: kdirect's */
 	int64_t not_before_ms; /* read no sooner: waiting before a repetition */
 
-	/* filled by the reader; stable once complete */
+	/* filled by the reader; stable once complete.  map, result.rows and result.dropped by who makes the rows */
 	kd_rowmap map;
 	kd_batch_result result;
 	kd_gap *gaps; /* result.gaps points here */

@@ -130,5 +130,10 @@ Test(task, a_refused_record_is_named_with_the_way_out)
 	kd_task_refuse_record(task, 17, &err);
 	cr_assert_not_null(strstr(err.message, "could not deliver orders/3@17: column \"qty\""));
 	cr_assert_not_null(strstr(err.message, "kdirect skip JOB orders/3@17 --reason TEXT"));
+	kd_error_clear(&err);
+	task->program = "redactor";
+	kd_error_set(&err, KD_ERECORD, KD_STOP, "too long");
+	kd_task_refuse_record(task, 17, &err);
+	cr_assert_not_null(strstr(err.message, "give this record up: redactor skip JOB orders/3@17 --reason TEXT"));
 	kd_task_free(task);
 }

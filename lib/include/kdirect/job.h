@@ -28,6 +28,7 @@ typedef struct kd_job_options {
 	kd_logger log;
 	bool until_latest; /* stop when the offsets latest at the start are committed */
 	const char *version; /* of the program, for the instance row; NULL: the library's */
+	const char *program; /* its name, for the commands that messages tell a person to run; NULL: "kdirect" */
 	kd_job_observer *observer; /* NULL: none */
 	void *observer_opaque;
 	/* What makes rows of records; they outlive the job.  decoder NULL: the library's own by the name in decode.type. */
