@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "clock.h"
+#include "commit_look_up.h"
 #include "kdirect/fault.h"
 
 static kd_code ensure_session(kd_worker *w, kd_error *err)
@@ -44,12 +45,19 @@ static kd_code stopped(kd_error *err)
 	return kd_error_set(err, KD_ESTOPPED, KD_STOP, "stopped");
 }
 
+static kd_code write_chunk(kd_worker *w, kd_task *task, const kd_chunk *chunk, kd_error *err)
+{
+	if (w->looks_up)
+		return kd_commit_look_up_write(w, task, chunk, err);
+	return w->conf.ops->write(w->ledger.session, chunk->rows.data, chunk->rows.size, err);
+}
+
 static kd_code write_streaming(kd_worker *w, kd_task *task, kd_error *err)
 {
 	kd_code code = KD_OK;
 	kd_chunk *chunk;
 	while (code == KD_OK && (chunk = take_chunk(w, task))) {
-		code = w->conf.ops->write(w->ledger.session, chunk->rows.data, chunk->rows.size, err);
+		code = write_chunk(w, task, chunk, err);
 		kd_chunk_free(chunk);
 	}
 	return code == KD_OK && atomic_load(&w->stop) ? stopped(err) : code;
@@ -62,7 +70,7 @@ static kd_code write_rows(kd_worker *w, kd_task *task, kd_error *err)
 	for (const kd_chunk *chunk = task->first; chunk; chunk = chunk->next) {
 		if (atomic_load(&w->stop))
 			return stopped(err);
-		kd_code code = w->conf.ops->write(w->ledger.session, chunk->rows.data, chunk->rows.size, err);
+		kd_code code = write_chunk(w, task, chunk, err);
 		if (code != KD_OK)
 			return code;
 	}
@@ -93,6 +101,8 @@ static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durabil
 		*ret_reread = true;
 		return KD_OK;
 	}
+	if (w->looks_up)
+		kd_commit_look_up_begin(task);
 	code = write_rows(w, task, err);
 	KD_FAULT("commit.written");
 	if (code == KD_OK)

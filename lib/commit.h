@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commit: lands one batch partition: the only caller of a sink's begin, write, commit and abort.
+/* commit: lands one batch partition: the only caller of a sink's begin, commit and abort, and, but for what
+ * commit_look_up.c makes, of write.
  *
  * States of a batch partition, and the function that makes each transition:
  *   ready      -> begun       [begin_or_skip]  position and identifier moved, nothing sent to the target yet
  *   ready      -> committed   [begin_or_skip]  an earlier try had committed: the identifier says so (I2)
- *   begun      -> written     [write_rows]
+ *   begun      -> written     [write_rows]     chunks as they are, or their records made to rows (commit_look_up.c)
  *   written    -> committed   [ops->commit]    rows and identifier in one step (I9)
  *   any        -> ready       [kd_commit_land] after RETRY or REPLAY: nothing of it happened, do it again
  *   written    -> unknown     [ops->commit]    RESOLVE: the answer was lost

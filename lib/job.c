@@ -44,6 +44,23 @@ static bool make_owner_id(kd_job *job)
 	return true;
 }
 
+/* Decoder and transform, as far as they are known before the sink is: by the caller or by their names. */
+static kd_code choose_parts(kd_job *job, kd_error *err)
+{
+	kd_job_options *options = &job->options;
+	const char *decode = kd_config_string(job->config, "decode.type");
+	const char *transform = kd_config_string(job->config, "transform.type");
+	if (transform && !options->transform)
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "transform.type \"%s\" is no transform of this program",
+			transform);
+	if (decode && !options->decoder) {
+		kd_code code = kd_pipeline_find_decoder(decode, &options->decoder, err);
+		if (code != KD_OK)
+			return code;
+	}
+	return kd_pipeline_check(options->decoder, options->transform, job->ops, err);
+}
+
 kd_code kd_job_new(const kd_config *config, const kd_sink_ops *sink, const kd_job_options *options, kd_job **ret_job,
 	kd_error *err)
 {
@@ -61,14 +78,17 @@ kd_code kd_job_new(const kd_config *config, const kd_sink_ops *sink, const kd_jo
 	job->started_at_ms = kd_clock_wall_ms();
 	pthread_mutex_init(&job->lock, NULL);
 	read_settings(job);
-	job->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (job->event_fd < 0 || !make_owner_id(job)) {
-		kd_code code = kd_error_set(err, KD_EIO, KD_STOP, "could not make a job: %s", strerror(errno));
-		kd_job_free(job);
-		return code;
+	kd_code code = choose_parts(job, err);
+	if (code == KD_OK) {
+		job->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (job->event_fd < 0 || !make_owner_id(job))
+			code = kd_error_set(err, KD_EIO, KD_STOP, "could not make a job: %s", strerror(errno));
 	}
-	*ret_job = job;
-	return KD_OK;
+	if (code == KD_OK)
+		*ret_job = job;
+	else
+		kd_job_free(job);
+	return code;
 }
 
 void kd_job_progress(kd_job *job, kd_progress *ret_progress)

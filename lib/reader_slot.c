@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "kafka_error.h"
 #include "reader_private.h"
+#include "record.h"
 
 enum {
 	LOOK_ANYWAY_MS = 100,   /* look into a queue that told of nothing: a lost event must not hang a job */
@@ -210,6 +211,7 @@ static kd_code take_event(kd_slot *slot, const rd_kafka_message_t *event, kd_err
 
 static kd_code hand_out(const rd_kafka_message_t *message, kd_reader_fn *fn, void *opaque, kd_error *err)
 {
+	kd_record_native native = {.message = message};
 	const kd_record record = {
 		.offset = message->offset,
 		.timestamp_ms = rd_kafka_message_timestamp(message, NULL),
@@ -217,7 +219,7 @@ static kd_code hand_out(const rd_kafka_message_t *message, kd_reader_fn *fn, voi
 		.key_size = message->key_len,
 		.value = message->payload,
 		.value_size = message->len,
-		.native = (void *) message,
+		.native = &native,
 	};
 	return fn(opaque, &record, err);
 }

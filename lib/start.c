@@ -162,6 +162,19 @@ static kd_code replay(kd_job *job, const kd_ledger_image *image, kd_error *err)
 
 /* ---- workers ---- */
 
+/* What turns records into rows.  A transform without a decoder of its own gets one that suits the sink. */
+static void set_parts(const kd_job *job, kd_worker_conf *conf)
+{
+	const char *layout = job->ops->info(job->sink)->layout;
+	conf->decoder = job->options.decoder;
+	conf->transform = job->options.transform;
+	conf->raw_layout = !strcmp(layout, "raw");
+	if (!conf->decoder && conf->transform)
+		conf->decoder = strcmp(layout, "fields") ? &kd_raw_decoder : &kd_json_decoder;
+	if (conf->decoder == &kd_raw_decoder && !conf->transform)
+		conf->decoder = NULL;
+}
+
 static kd_code start_workers(kd_job *job, kd_error *err)
 {
 	size_t n = (size_t) job->settings.workers;
@@ -176,6 +189,7 @@ static kd_code start_workers(kd_job *job, kd_error *err)
 			.n_partitions = job->n_parts, .budget_bytes = (size_t) job->settings.budget_bytes / n,
 			.record_loss = job->settings.record_loss, .retry_timeout_ms = job->settings.retry_timeout_ms,
 			.opaque = job, .done = kd_job_task_done, .failed = kd_job_worker_failed};
+		set_parts(job, &conf);
 		kd_code code = kd_worker_start(&conf, &job->workers[job->n_workers], err);
 		if (code != KD_OK)
 			return code;

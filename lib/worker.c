@@ -31,6 +31,16 @@ static kd_code start_threads(kd_worker *w, kd_error *err)
 	return kd_error_set(err, KD_EIO, KD_STOP, "could not start a thread: error %d", failure);
 }
 
+static kd_code open_pipeline(kd_worker *w, kd_error *err)
+{
+	const kd_worker_conf *conf = &w->conf;
+	kd_pipeline_conf pipeline = {.part = {.config = conf->config, .log = conf->log, .worker = conf->number},
+		.decoder = conf->decoder, .transform = conf->transform, .ops = conf->ops, .encoder = w->encoder,
+		.raw_layout = conf->raw_layout};
+	w->looks_up = conf->transform && conf->transform->look_up;
+	return conf->decoder ? kd_pipeline_open(&pipeline, &w->pipeline, err) : KD_OK;
+}
+
 kd_code kd_worker_start(const kd_worker_conf *conf, kd_worker **ret_worker, kd_error *err)
 {
 	kd_worker *w = calloc(1, sizeof *w);
@@ -43,6 +53,8 @@ kd_code kd_worker_start(const kd_worker_conf *conf, kd_worker **ret_worker, kd_e
 	kd_code code = kd_reader_open(conf->config, conf->log, conf->n_partitions, &w->reader, err);
 	if (code == KD_OK)
 		code = conf->ops->encoder_open(conf->sink, &w->encoder, err);
+	if (code == KD_OK)
+		code = open_pipeline(w, err);
 	if (code == KD_OK)
 		code = start_threads(w, err);
 	if (code != KD_OK) {
@@ -180,7 +192,7 @@ static void interrupt_threads(kd_worker *w)
 		kd_worker_wait_locked(w, &w->reader_wakes, left);
 	if (!w->lander_ended && w->ledger.session && ops->interrupt)
 		ops->interrupt(w->ledger.session);
-	if (!w->reader_ended && ops->encoder_interrupt)
+	if (!(w->looks_up ? w->lander_ended : w->reader_ended) && ops->encoder_interrupt)
 		ops->encoder_interrupt(w->encoder);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -195,6 +207,9 @@ void kd_worker_free(kd_worker *w)
 		pthread_join(w->reader_thread, NULL);
 	if (w->lander_started)
 		pthread_join(w->lander_thread, NULL);
+	kd_pipeline_close(w->pipeline);
+	kd_records_done(&w->records);
+	kd_buf_done(&w->rows);
 	if (w->encoder)
 		w->conf.ops->encoder_close(w->encoder);
 	kd_reader_close(w->reader);

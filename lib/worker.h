@@ -2,11 +2,12 @@
 /* worker: reads, encodes and lands the batch partitions of a fixed set of Kafka partitions.
  *
  * A worker shares nothing with other workers.  It is two threads around one lock:
- *   reader  owns the Kafka consumer and the encoder; drains all its partitions as records come, encodes each range into
- *           chunks of the sink's bytes, and queues a range when it is complete
+ *   reader  owns the Kafka consumer, the encoder and the pipeline ahead of it; drains all its partitions as records
+ *           come, encodes each range into chunks of the sink's bytes, and queues a range when it is complete
  *   lander  owns the sink session; lands whole ranges, each in one transaction (commit.c), in order per partition
  * Encoding ahead keeps the transaction, and its locks, as short as the server allows; the chunks stay until the commit
- * is confirmed, so a lost connection costs no second read.
+ * is confirmed, so a lost connection costs no second read.  Where rows depend on tables of the sink (a transform that
+ * looks up), chunks hold the records instead, and encoder and pipeline are the lander's (commit_look_up.c).
  *
  * Memory (I12): encoded bytes count against a budget.  When it is spent and no range is complete, the largest range at
  * the head of its partition is landed while it is read (streaming): its chunks are freed as they are written.  Where
@@ -15,6 +16,7 @@
 #define KD_WORKER_H
 
 #include "ledger.h"
+#include "pipeline.h"
 #include "task.h"
 
 typedef struct kd_worker kd_worker;
@@ -25,6 +27,9 @@ typedef struct kd_worker_conf {
 	const kd_logger *log;
 	const kd_sink_ops *ops;
 	void *sink;
+	const kd_decoder_ops *decoder;     /* NULL: records go to the encoder as they are, and there is no transform */
+	const kd_transform_ops *transform; /* NULL: none */
+	bool raw_layout; /* see pipeline.h */
 	const char *job;
 	kd_owner me;
 	int number;

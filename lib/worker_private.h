@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "pipeline.h"
 #include "reader.h"
+#include "record.h"
 #include "retry.h"
 #include "worker.h"
 
@@ -33,14 +35,20 @@ struct kd_worker {
 	pthread_t reader_thread, lander_thread;
 	bool reader_started, lander_started;
 
+	bool looks_up; /* rows are made within the data transaction, by the lander thread */
+	/* of the thread that makes rows */
+	void *encoder;
+	kd_pipeline *pipeline; /* NULL: records go to the encoder as they are */
+
 	/* reader thread only */
 	kd_reader *reader;
-	void *encoder;
 	kd_retry reader_retry;
 
 	/* lander thread only; the session is set under the lock, so that a stop may interrupt it */
 	kd_ledger ledger; /* its session is NULL while there is no connection */
 	kd_retry lander_retry;
+	kd_records records; /* of the chunk at hand, and their rows; only where the transform looks up */
+	kd_buf rows;
 
 	pthread_mutex_t lock;
 	pthread_cond_t lander_wakes; /* a task is ready, a chunk was published, or stop */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // worker_read: a worker's reader thread: Kafka -> rows in chunks, one range after another per partition, all partitions
-// at once, within the memory budget.
+// at once, within the memory budget.  Where rows are made within the transaction, the chunks hold records.
 //
 // Promises: a record is handed to the encoder only for a task that the driver submitted, that is after its plan is
 // durable (I6); a range is complete only when the reader says so; what is given up is a gap of the task (I10).
@@ -48,27 +48,46 @@ struct delivery {
 	kd_task *task;
 };
 
-static kd_code encode_record(void *opaque, const kd_record *record, kd_error *err)
+static kd_code no_memory(kd_error *err)
 {
-	const struct delivery *d = opaque;
-	kd_task *task = d->task;
-	if (task->result.n_gaps && kd_task_in_gap(task, record->offset))
-		return KD_OK;
-	kd_chunk *chunk = kd_task_open_chunk(task);
-	if (!chunk)
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for rows");
+	return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for rows");
+}
+
+static kd_code encode_record(kd_worker *w, kd_task *task, const kd_record *record, kd_buf *out, kd_error *err)
+{
 	uint32_t rows = 0;
-	kd_code code = d->worker->conf.ops->encode(d->worker->encoder, &task->id, record, &chunk->rows, &rows, err);
+	kd_code code = w->pipeline ? kd_pipeline_encode(w->pipeline, &task->id, record, out, &rows, err)
+		: w->conf.ops->encode(w->encoder, &task->id, record, out, &rows, err);
 	if (code != KD_OK) {
 		if (code == KD_ERECORD && err->offset <= 0)
 			err->offset = record->offset;
 		return code;
 	}
 	if (!kd_rowmap_add(&task->map, record->offset, rows))
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory for rows");
-	task->result.records++;
+		return no_memory(err);
 	task->result.rows += rows;
 	task->result.dropped += rows == 0;
+	return KD_OK;
+}
+
+static kd_code take_record(void *opaque, const kd_record *record, kd_error *err)
+{
+	const struct delivery *d = opaque;
+	kd_worker *w = d->worker;
+	kd_task *task = d->task;
+	if (task->result.n_gaps && kd_task_in_gap(task, record->offset))
+		return KD_OK;
+	kd_chunk *chunk = kd_task_open_chunk(task);
+	if (!chunk)
+		return no_memory(err);
+	kd_code code = KD_OK;
+	if (!w->looks_up)
+		code = encode_record(w, task, record, &chunk->rows, err);
+	else if (!kd_record_pack(record, &chunk->rows))
+		code = no_memory(err);
+	if (code != KD_OK)
+		return code;
+	task->result.records++;
 	note_witness(task, record);
 	return KD_OK;
 }
@@ -277,11 +296,22 @@ static void doubt_log(kd_task *task)
 	task->begun = false;
 }
 
+/* What the encoder holds back of a range that begins again must not come with it. */
+static void empty_encoder(kd_worker *w, const kd_task *task)
+{
+	kd_buf unused = {0};
+	kd_error err = {0};
+	if (!w->looks_up && w->conf.ops->flush(w->encoder, &task->id, &unused, &err) != KD_OK)
+		kd_log(w->conf.log, KD_LOG_DEBUG, task->id.batch_time_ms, "%s", err.message);
+	kd_buf_done(&unused);
+}
+
 /* The task is begun again after a while. */
 static kd_code begin_again(kd_worker *w, kd_task *task, kd_error *err)
 {
 	int64_t wait_ms = 0;
 	kd_code code = wait_for_it(w, task->id.batch_time_ms, &wait_ms, err);
+	empty_encoder(w, task);
 	doubt_log(task);
 	pthread_mutex_lock(&w->lock);
 	forget(w, task);
@@ -334,8 +364,8 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 	if (code == KD_OK && task->skip_only)
 		status.complete = true;
 	else if (code == KD_OK)
-		code = kd_reader_poll(w->reader, lane->slot, records_a_poll(w), encode_record, &delivery, &status, err);
-	if (code == KD_OK && status.delivered && task->open)
+		code = kd_reader_poll(w->reader, lane->slot, records_a_poll(w), take_record, &delivery, &status, err);
+	if (code == KD_OK && status.delivered && task->open && !w->looks_up)
 		code = w->conf.ops->flush(w->encoder, &task->id, &task->open->rows, err);
 	if (status.log_start >= 0)
 		task->result.log_start = status.log_start;

@@ -40,7 +40,7 @@ typedef struct kd_decoder_ops {
 	kd_code (*open)(const kd_part_context *context, void **ret_state, kd_error *err);
 	void (*close)(void *state); /* accepts NULL */
 	/* Gives the row its fields.  KD_ERECORD, STOP with the reason where the bytes are not what they should be; the
-	 * library adds where the record is and the way out. */
+	 * library adds where the record is and the way out.  Not called for a null value: its row has no fields. */
 	kd_code (*decode)(void *state, const kd_batch_partition *batch, const kd_record *record, kd_row *row,
 		kd_error *err);
 } kd_decoder_ops;
@@ -73,7 +73,8 @@ typedef struct kd_transform_ops {
 	kd_code (*look_up)(void *state, const kd_batch_partition *batch, const kd_record *records, size_t n, kd_tx *tx,
 		kd_error *err);
 	/* Emits what becomes of the row: nothing (dropped), itself, or several.  KD_ERECORD, STOP with the reason where the
-	 * record cannot be used. */
+	 * record cannot be used.  Where the job names no decoder, the row has fields if the sink's layout is "fields" (json),
+	 * else none (raw). */
 	kd_code (*apply)(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err);
 } kd_transform_ops;
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// row_read: a JSON object's members become fields; see row_private.h for the shape.
+#include <string.h>
+
+#include "row_private.h"
+
+// Remembers a name that comes at `at`, before those that came later so far.
+static bool remember(kd_shape *shape, const kd_json_key *key, size_t at)
+{
+	if (shape->n == KD_SHAPE_MOST || key->size > KD_SHAPE_NAME_BYTES)
+		return false;
+	memmove(&shape->names[at + 1], &shape->names[at], (shape->n - at) * sizeof *shape->names);
+	shape->names[at].size = key->size;
+	memcpy(shape->names[at].text, key->text, key->size);
+	shape->n++;
+	return true;
+}
+
+// A name that is not the expected one: does it still come behind those before it?  *at: where the next one is expected.
+static bool follows(kd_shape *shape, const kd_json_key *key, size_t *at)
+{
+	if (key->escaped)
+		return false;
+	for (size_t i = 0; i < shape->n; i++) {
+		if (shape->names[i].size != key->size || memcmp(shape->names[i].text, key->text, key->size) != 0)
+			continue;
+		if (i < *at)
+			return false;
+		*at = i + 1;
+		return true;
+	}
+	if (!remember(shape, key, *at))
+		return false;
+	++*at;
+	return true;
+}
+
+// The field of a key that may have come before.
+static kd_field *put(kd_row *row, const kd_json_key *key)
+{
+	if (!key->escaped)
+		return kd_row_put(row, key->text, key->size);
+	char *name = kd_arena_take(&row->arena, key->size);
+	if (!name) {
+		kd_row_no_memory(row);
+		return NULL;
+	}
+	size_t size = (size_t) (kd_json_unescape(key->text, key->size, name) - name);
+	kd_field *field = kd_row_put(row, name, size);
+	if (field)
+		field->name_written = kd_spelling_of(field->name, field->name_size) == KD_SPELLING_AS_IS;
+	return field;
+}
+
+bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
+{
+	kd_json *json = &row->json;
+	kd_shape *shape = &row->shape;
+	bool distinct = row->n == 0;
+	size_t at = 0;
+	kd_json_open(json, text, size);
+	for (;;) {
+		const struct kd_shape_name *guess = at < shape->n ? &shape->names[at] : NULL;
+		kd_json_key key;
+		*ret_good = (size_t) (json->at - text);
+		kd_json_step step = kd_json_read_key(json, guess ? guess->text : NULL, guess ? guess->size : KD_JSON_NO_GUESS,
+			&key);
+		if (step != KD_JSON_FIELD)
+			return step == KD_JSON_END;
+		*ret_good = (size_t) (json->at - text);
+		kd_json_value value;
+		if (!kd_json_read_value(json, &value))
+			return false;
+		if (key.guessed)
+			at++;
+		else
+			distinct = distinct && follows(shape, &key, &at);
+		kd_field *field = distinct ? kd_row_append(row, key.text, key.size) : put(row, &key);
+		if (!field)
+			return true;
+		field->kind = value.kind;
+		field->text = value.text;
+		field->size = value.size;
+		field->written = true;
+		field->escaped = value.kind == KD_JSON_STRING && value.flags & KD_JSON_ESCAPED;
+	}
+}
