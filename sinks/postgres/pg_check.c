@@ -124,7 +124,7 @@ static const char extras_sql[] =
 	" (select pg_catalog.string_agg(conname::pg_catalog.text, ', ') from pg_catalog.pg_constraint"
 	" where conrelid operator(pg_catalog.=) $1::pg_catalog.oid)";
 
-static kd_code check_extras(const checking *c, const pg_target *target, kd_error *err)
+static kd_code check_extras(const checking *c, const pg_table *table, const pg_target *target, kd_error *err)
 {
 	pg_call call;
 	pg_call_init(&call, c->session, "look at the target's triggers");
@@ -136,7 +136,7 @@ static kd_code check_extras(const checking *c, const pg_target *target, kd_error
 		say(c, KD_FINDING_NOTE, "table", "triggers: %s; one that swallows a row stops the job", PQgetvalue(r, 0, 0));
 	if (code == KD_OK && !PQgetisnull(r, 0, 1))
 		say(c, KD_FINDING_NOTE, "table", "constraints: %s; a record that breaks one stops the job", PQgetvalue(r, 0, 1));
-	if (code == KD_OK && !target->may_select)
+	if (code == KD_OK && !target->may_select && table == c->sink->tables)
 		say(c, KD_FINDING_NOTE, "table", "this role may not select from it: audit --deep needs that");
 	pg_call_done(&call);
 	return code;
@@ -154,13 +154,15 @@ static void say_columns(const checking *c, const struct pg_columns *columns)
 	}
 }
 
-static kd_code check_columns(const checking *c, const pg_target *target, kd_error *err)
+static kd_code check_columns(const checking *c, const pg_table *table, const pg_target *target, kd_error *err)
 {
+	bool own = table == c->sink->tables;
 	struct pg_columns *columns = NULL;
 	kd_error why = {0};
 	kd_code code = pg_columns_load(c->session->conn, target->schema, target->table, &columns, &why);
 	if (code == KD_OK)
-		code = pg_columns_choose(columns, pg_wanted_layout(c->sink), pg_wanted_format(c->sink), &why);
+		code = pg_columns_choose(columns, own ? pg_wanted_layout(c->sink) : PG_LAYOUT_FIELDS,
+			own ? pg_wanted_format(c->sink) : PG_FORMAT_RAW, &why);
 	if (code == KD_OK)
 		say_columns(c, columns);
 	else if (why.action == KD_STOP)
@@ -168,27 +170,40 @@ static kd_code check_columns(const checking *c, const pg_target *target, kd_erro
 	else
 		*err = why;
 	pg_columns_free(columns);
-	return err->code ? err->code : check_extras(c, target, err);
+	return err->code ? err->code : check_extras(c, table, target, err);
 }
 
-static kd_code check_target(const checking *c, kd_error *err)
+/* sink.table itself may be created by the first run. */
+static void say_absent(const checking *c, const pg_table *table, const pg_target *target)
+{
+	if (target->lookalike)
+		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there; %s is: write its name in double quotes", table->target,
+			target->lookalike);
+	else if (table != c->sink->tables || pg_wanted_layout(c->sink) == PG_LAYOUT_FIELDS)
+		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there: create it, its columns say which fields are stored",
+			table->target);
+	else
+		say(c, KD_FINDING_OK, "table", "\"%s\" will be created with the raw layout by the first run", table->target);
+}
+
+static kd_code check_target(const checking *c, pg_table *table, kd_error *err)
 {
 	pg_target target;
 	kd_error why = {0};
-	kd_code code = pg_target_look(c->session, &target, err);
+	kd_code code = pg_target_look(c->session, table, &target, err);
 	if (code != KD_OK)
 		return code;
-	if (pg_target_judge(c->sink, &target, &why) != KD_OK)
+	table->oid = target.oid;
+	if (pg_target_judge(table, &target, &why) != KD_OK)
 		say(c, KD_FINDING_BAD, "table", "%s", why.message);
+	for (const pg_table *other = c->sink->tables; other < table && target.found; other++)
+		if (other->oid == table->oid)
+			say(c, KD_FINDING_BAD, "table", "\"%s\" is the same table as \"%s\": name it once", table->written,
+				other->written);
 	if (target.found)
-		code = check_columns(c, &target, err);
-	else if (target.lookalike)
-		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there; %s is: write its name in double quotes", c->sink->target,
-			target.lookalike);
-	else if (pg_wanted_layout(c->sink) == PG_LAYOUT_FIELDS)
-		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there: create it", c->sink->target);
+		code = check_columns(c, table, &target, err);
 	else
-		say(c, KD_FINDING_OK, "table", "\"%s\" will be created with the raw layout by the first run", c->sink->target);
+		say_absent(c, table, &target);
 	pg_target_done(&target);
 	return code;
 }
@@ -204,8 +219,8 @@ kd_code pg_check(const kd_sink_context *context, kd_finding_fn *report, void *op
 		code = check_server(&c, &own);
 	if (code == KD_OK)
 		code = check_ledger(&c, &own);
-	if (code == KD_OK)
-		code = check_target(&c, &own);
+	for (size_t i = 0; code == KD_OK && i < c.sink->n_tables; i++)
+		code = check_target(&c, &c.sink->tables[i], &own);
 	pg_conn_close(c.session);
 	pg_sink_free(c.sink);
 	if (err && own.code)

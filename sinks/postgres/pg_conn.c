@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pg_blocker.h"
+#include "pg_gather.h"
 #include "pg_sink.h"
 
 #define MAX_KEYWORDS 16
@@ -231,6 +232,9 @@ void pg_conn_close(pg_session *session)
 	PQfinish(session->conn);
 	free(session->job);
 	free(session->copy_columns);
+	free(session->tally);
+	pg_gather_free(session->gather);
+	pg_lines_done(&session->copy_lines);
 	if (session->wake >= 0)
 		close(session->wake);
 	free(session);

@@ -14,8 +14,10 @@
 
 #include <kdirect/log.h>
 #include "pg_error.h"
+#include "pg_lines.h"
 
 struct pg_sink;
+struct pg_gather;
 
 #define PG_NAME_SIZE 64 /* what PostgreSQL keeps of an application_name, with NUL */
 
@@ -28,6 +30,11 @@ typedef struct pg_limits {
 	int idle_ms;      /* idle_in_transaction_session_timeout */
 	int answer_ms;    /* no answer for so long: the server is unreachable */
 } pg_limits;
+
+/* Rows of one table since begin. */
+typedef struct pg_tally {
+	int64_t sent, stored; /* stored: as COPY's tags say */
+} pg_tally;
 
 typedef struct pg_session {
 	struct pg_sink *sink;
@@ -46,10 +53,15 @@ typedef struct pg_session {
 	char *job;               /* of the open data transaction */
 	int64_t batch_time_ms;   /* its identifier */
 	int32_t partition_index;
-	int64_t copied;          /* rows that COPY's tags confirmed since begin */
-	bool copying;            /* a COPY is open; the columns of its rows: */
+	int64_t written;         /* rows handed in since begin */
+	pg_tally *tally;         /* by table */
+	struct pg_gather *gather; /* NULL: there is only one table */
+	int64_t copies;          /* COPYs opened since begin */
+	bool copying;            /* a COPY is open; its table, columns and rows: */
+	uint16_t copy_table;
 	char *copy_columns;
 	size_t copy_n_columns;
+	pg_lines copy_lines;
 	bool blind;              /* the socket told of something that was no error: do not watch it while sending */
 } pg_session;
 

@@ -19,6 +19,7 @@
 #include "pg_sink.h"
 
 #define CHUNK 65536
+#define MAX_RUNS 65536 /* runs of rows that one COPY may have: a bound on what is kept to tell a line's row */
 
 static const char doing[] = "store rows";
 
@@ -84,8 +85,8 @@ static kd_code refused(pg_session *session, const PGresult *result, kd_error *er
 	if (!fresh)
 		return code;
 	if (code == KD_ERECORD) {
-		int64_t line = pg_error_copy_line(context, session->sink->columns->table);
-		err->row = line > 0 ? session->copied + line : 0;
+		const struct pg_columns *columns = session->sink->tables[session->copy_table].columns;
+		err->row = pg_lines_row(&session->copy_lines, pg_error_copy_line(context, columns->table));
 	}
 	size_t n = strlen(err->message);
 	if (context)
@@ -114,7 +115,7 @@ static kd_code take_tag(pg_session *session, kd_error *err)
 			code = refused(session, result, err);
 		PQclear(result);
 	}
-	session->copied += rows;
+	session->tally[session->copy_table].stored += rows;
 	return code;
 }
 
@@ -144,7 +145,7 @@ static kd_code after(pg_session *session, heard what, kd_error *err)
 
 /* ---- opening and ending ---- */
 
-static bool remember_columns(pg_session *session, const struct pg_frame *frame)
+static bool remember(pg_session *session, const struct pg_frame *frame)
 {
 	size_t size = frame->n_columns * sizeof(uint16_t);
 	char *columns = realloc(session->copy_columns, size + 1);
@@ -153,6 +154,8 @@ static bool remember_columns(pg_session *session, const struct pg_frame *frame)
 	memcpy(columns, frame->columns, size);
 	session->copy_columns = columns;
 	session->copy_n_columns = frame->n_columns;
+	session->copy_table = frame->table;
+	pg_lines_clear(&session->copy_lines);
 	return true;
 }
 
@@ -176,32 +179,39 @@ static kd_code wait_for_copy_in(pg_session *session, kd_error *err)
 static kd_code open_copy(pg_session *session, const struct pg_frame *frame, kd_error *err)
 {
 	kd_buf sql = {0};
-	if (!remember_columns(session, frame) || !pg_frame_copy_sql(session->sink->columns, frame, &sql) ||
-		!kd_buf_append(&sql, "", 1)) {
+	if (!remember(session, frame) ||
+		!pg_frame_copy_sql(session->sink->tables[frame->table].columns, frame, &sql) || !kd_buf_append(&sql, "", 1)) {
 		kd_buf_done(&sql);
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not %s: no memory", doing);
 	}
 	KD_FAULT("sink.before_copy");
+	session->copies++;
 	bool sent = PQsendQuery(session->conn, sql.data);
 	kd_buf_done(&sql);
 	kd_code code = sent ? wait_for_copy_in(session, err) : pg_conn_lost(session, doing, err);
 	return code == KD_OK ? after(session, send_bytes(session, PG_COPY_HEADER, PG_COPY_HEADER_SIZE), err) : code;
 }
 
-static bool same_columns(const pg_session *session, const struct pg_frame *frame)
+bool pg_copy_takes(const pg_session *session, const struct pg_frame *frame)
 {
-	struct pg_frame open = {.columns = session->copy_columns, .n_columns = session->copy_n_columns};
-	return pg_frame_same_columns(&open, frame);
+	struct pg_frame open = {.table = session->copy_table, .columns = session->copy_columns,
+		.n_columns = session->copy_n_columns};
+	return session->copying && session->copy_lines.n < MAX_RUNS && pg_frame_same_columns(&open, frame);
 }
 
-kd_code pg_copy_rows(pg_session *session, const struct pg_frame *frame, kd_error *err)
+kd_code pg_copy_rows(pg_session *session, const struct pg_frame *frame, const pg_lines *lines, kd_error *err)
 {
 	kd_code code = KD_OK;
-	if (session->copying && !same_columns(session, frame))
+	if (session->copying && !pg_copy_takes(session, frame))
 		code = pg_copy_end(session, err);
 	if (code == KD_OK && !session->copying)
 		code = open_copy(session, frame, err);
-	return code == KD_OK ? after(session, send_bytes(session, frame->tuples, frame->size), err) : code;
+	if (code == KD_OK && !pg_lines_append(&session->copy_lines, lines))
+		code = kd_error_set(err, KD_ENOMEM, KD_STOP, "could not %s: no memory", doing);
+	if (code != KD_OK)
+		return code;
+	session->tally[frame->table].sent += frame->rows;
+	return after(session, send_bytes(session, frame->tuples, frame->size), err);
 }
 
 kd_code pg_copy_end(pg_session *session, kd_error *err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // pg_data: one batch partition's rows and its identifier, in one transaction.
 //
-// The order is the protocol.  The target is locked first, so that a wait for somebody's ACCESS EXCLUSIVE holds no
+// The order is the protocol.  The tables are locked first, so that a wait for somebody's ACCESS EXCLUSIVE holds no
 // ledger lock.  Then the position moves, and from what moved the identifier is marked: a zombie fails at the position
 // and never locks a batch row.  COPY is sent only after both are known to have matched.
 #include "pg_data.h"
@@ -13,6 +13,7 @@
 
 #include "pg_call.h"
 #include "pg_copy.h"
+#include "pg_gather.h"
 #include "pg_sink.h"
 
 /* ---- begin ---- */
@@ -29,17 +30,37 @@ static const char move_sql[] =
 	" and b.committed_at is null and b.withdrawn_at is null returning 1)"
 	" select (select count(*) from moved), (select count(*) from marked)";
 
+/* What is kept by table is made once a session. */
+static bool make_tallies(pg_session *session)
+{
+	size_t n = session->sink->n_tables;
+	if (!session->tally)
+		session->tally = calloc(n, sizeof *session->tally);
+	if (n > 1 && !session->gather)
+		session->gather = pg_gather_new(n);
+	return session->tally && (session->gather || n == 1);
+}
+
+static void forget_rows(pg_session *session)
+{
+	session->copying = false;
+	session->written = session->copies = 0;
+	memset(session->tally, 0, session->sink->n_tables * sizeof *session->tally);
+	if (session->gather)
+		pg_gather_forget(session->gather);
+}
+
 static kd_code remember(pg_session *session, const kd_batch_partition *entry, kd_error *err)
 {
-	char *job = strdup(entry->job);
+	char *job = make_tallies(session) ? strdup(entry->job) : NULL;
 	if (!job)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not begin a batch partition: no memory");
 	free(session->job);
 	session->job = job;
 	session->batch_time_ms = entry->batch_time_ms;
 	session->partition_index = entry->partition_index;
-	session->copied = 0;
-	session->copying = session->here_only = false;
+	session->here_only = false;
+	forget_rows(session);
 	session->phase = PG_PHASE_DATA;
 	return KD_OK;
 }
@@ -64,7 +85,7 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 	pg_call call;
 	pg_call_init(&call, session, "begin a batch partition");
 	pg_call_begin(&call, PG_WRITE);
-	pg_call_plain(&call, session->sink->lock_target);
+	pg_call_plain(&call, session->sink->lock_targets);
 	size_t move = pg_call_sql(&call, move_sql);
 	add_move(&call, me, entry);
 	pg_call_sql(&call, "set local search_path to default"); /* what the target's triggers rely on */
@@ -82,6 +103,14 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 
 /* ---- write ---- */
 
+static kd_code put(pg_session *session, const struct pg_frame *frame, kd_error *err)
+{
+	struct pg_lines_run run = {1, session->written + 1};
+	pg_lines lines = {.run = &run, .n = 1, .lines = frame->rows};
+	session->written += frame->rows;
+	return session->gather ? pg_gather_rows(session, frame, run.row, err) : pg_copy_rows(session, frame, &lines, err);
+}
+
 kd_code pg_data_write(void *opaque, const void *bytes, size_t size, kd_error *err)
 {
 	pg_session *session = opaque;
@@ -89,36 +118,65 @@ kd_code pg_data_write(void *opaque, const void *bytes, size_t size, kd_error *er
 	struct pg_frame frame;
 	kd_code code = KD_OK;
 	while (code == KD_OK && pg_frame_next(bytes, size, &position, &frame))
-		code = pg_copy_rows(session, &frame, err);
+		code = put(session, &frame, err);
 	return code;
 }
 
-/* ---- commit ---- */
+/* ---- did the tables take what they were sent? ---- */
 
 static const char triggers_sql[] =
 	"select coalesce(string_agg(quote_ident(t.tgname), ', '), '') from pg_trigger t"
 	" where t.tgrelid in (select $1::oid union all select relid::oid from pg_partition_tree($1::oid::regclass))"
 	" and not t.tgisinternal and t.tgenabled <> 'D' and t.tgtype & 1 = 1 and t.tgtype & 66 > 0";
 
-/* A BEFORE trigger that returns null swallows a row without an error. */
-static kd_code check_rows(pg_session *session, const kd_batch_result *result, kd_error *err)
+static kd_code refuse_loss(pg_session *session, size_t table, kd_error *err)
 {
-	if (session->copied == result->rows)
-		return KD_OK;
 	kd_error ignored = {0};
 	pg_call call;
 	pg_call_init(&call, session, "list the triggers");
 	pg_call_sql(&call, "set local search_path to pg_catalog");
 	size_t triggers = pg_call_sql(&call, triggers_sql);
-	pg_call_int(&call, session->sink->oid);
+	pg_call_int(&call, session->sink->tables[table].oid);
 	kd_code code = pg_call_run(&call, NULL, &ignored);
 	const char *names = code == KD_OK ? PQgetvalue(call.statement[triggers].result, 0, 0) : "";
 	(void) kd_error_set(err, KD_ESINK, KD_STOP,
 		"could not commit a batch partition: %lld rows were sent and %s stored %lld of them; %s%s",
-		(long long) result->rows, session->sink->target, (long long) session->copied,
+		(long long) session->tally[table].sent, session->sink->tables[table].target,
+		(long long) session->tally[table].stored,
 		*names ? "look at its triggers " : "it has no trigger that could swallow rows: this is a defect", names);
 	pg_call_done(&call);
 	return KD_ESINK;
+}
+
+/* A BEFORE trigger that returns null swallows a row without an error. */
+static kd_code check_tables(pg_session *session, kd_error *err)
+{
+	for (size_t i = 0; i < session->sink->n_tables; i++)
+		if (session->tally[i].stored != session->tally[i].sent)
+			return refuse_loss(session, i, err);
+	return KD_OK;
+}
+
+kd_code pg_data_settle(pg_session *session, kd_error *err)
+{
+	kd_code code = session->gather ? pg_gather_land(session, err) : KD_OK;
+	if (code == KD_OK)
+		code = pg_copy_end(session, err);
+	return code == KD_OK ? check_tables(session, err) : code;
+}
+
+/* ---- commit ---- */
+
+static kd_code check_rows(const pg_session *session, const kd_batch_result *result, kd_error *err)
+{
+	int64_t stored = 0;
+	for (size_t i = 0; i < session->sink->n_tables; i++)
+		stored += session->tally[i].stored;
+	if (stored == result->rows)
+		return KD_OK;
+	return kd_error_set(err, KD_ESINK, KD_STOP,
+		"could not commit a batch partition: %lld rows were encoded and %s stored %lld: this is a defect",
+		(long long) result->rows, session->sink->tables[0].target, (long long) stored);
 }
 
 static const char finish_sql[] =
@@ -189,7 +247,7 @@ static void add_gaps(pg_call *call, const kd_batch_result *result)
 kd_code pg_data_commit(void *opaque, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err)
 {
 	pg_session *session = opaque;
-	kd_code code = pg_copy_end(session, err);
+	kd_code code = pg_data_settle(session, err);
 	if (code == KD_OK)
 		code = check_rows(session, result, err);
 	if (code != KD_OK)
@@ -215,6 +273,7 @@ void pg_data_abort(void *opaque)
 {
 	pg_session *session = opaque;
 	pg_copy_cancel(session);
-	session->copying = false;
+	if (session->tally)
+		forget_rows(session);
 	pg_session_rollback(session);
 }

@@ -11,7 +11,8 @@
 struct frame_head {
 	uint64_t size; // of the tuples
 	uint32_t rows;
-	uint32_t n_columns;
+	uint16_t n_columns;
+	uint16_t table;
 };
 
 static size_t head_size(size_t n_columns)
@@ -42,7 +43,7 @@ void pg_frame_end_row(struct pg_frame_writer *writer, kd_buf *out, const char *e
 {
 	size_t tuples_at = writer->at + head_size(writer->n_columns);
 	out->size = writer->end = (size_t) (end - out->data);
-	struct frame_head head = {writer->end - tuples_at, ++writer->rows, writer->n_columns};
+	struct frame_head head = {writer->end - tuples_at, ++writer->rows, writer->n_columns, writer->table};
 	memcpy(out->data + writer->at, &head, sizeof head);
 }
 
@@ -57,6 +58,7 @@ bool pg_frame_next(const void *bytes, size_t size, size_t *position, struct pg_f
 	memcpy(&head, at, sizeof head);
 	size_t before = head_size(head.n_columns);
 	assert(left >= before && left - before >= head.size);
+	ret_frame->table = head.table;
 	ret_frame->columns = at + sizeof head;
 	ret_frame->n_columns = head.n_columns;
 	ret_frame->rows = head.rows;
@@ -75,7 +77,8 @@ size_t pg_frame_column(const struct pg_frame *frame, size_t i)
 
 bool pg_frame_same_columns(const struct pg_frame *a, const struct pg_frame *b)
 {
-	return a->n_columns == b->n_columns && memcmp(a->columns, b->columns, a->n_columns * sizeof(uint16_t)) == 0;
+	return a->table == b->table && a->n_columns == b->n_columns &&
+		memcmp(a->columns, b->columns, a->n_columns * sizeof(uint16_t)) == 0;
 }
 
 bool pg_frame_copy_sql(const struct pg_columns *columns, const struct pg_frame *frame, kd_buf *out)

@@ -7,8 +7,9 @@
 
 #include <stdint.h>
 
-/* {0} is a writer with no frame open. */
+/* {0} is a writer of table 0's rows with no frame open. */
 struct pg_frame_writer {
+	uint16_t table;   /* the number of the table that the rows are of */
 	bool open;
 	bool new_frame;   /* the row begun is its first */
 	size_t at, end;   /* of the open frame, in the buffer */

@@ -48,20 +48,20 @@ static bool is_text_type(uint32_t type)
 	return type == PG_TEXT || type == PG_VARCHAR;
 }
 
-static kd_code check_json(struct pg_encoder *encoder, const kd_record *record, const struct pg_column *column,
+static kd_code check_json(struct pg_table_encoder *encoder, const kd_record *record, const struct pg_column *column,
 	const void *bytes, size_t size, kd_error *err)
 {
 	kd_json_value value;
 	size_t at;
 	bool plain = size < PG_LARGE_DOCUMENT && kd_json_whole(&encoder->json, bytes, size, &value) &&
 		!(encoder->json.flags & (KD_JSON_WIDE | KD_JSON_DEEP));
-	if (plain && (encoder->conf.columns->utf8 || !(encoder->json.flags & KD_JSON_NON_ASCII)))
+	if (plain && (encoder->columns->utf8 || !(encoder->json.flags & KD_JSON_NON_ASCII)))
 		return KD_OK;
 	if (!kd_utf8_is_text(bytes, size, &at))
 		return refuse_text(record, column, bytes, size, at, err);
 	if (!encoder->judge)
 		return pg_refuse(record, "22P02", err, "column \"%s\": not plain JSON, and no server to ask", column->name);
-	encoder->stats.judged++;
+	encoder->stats->judged++;
 	kd_code code = pg_judge_jsonb(encoder->judge, bytes, size, err);
 	if (code == KD_ERECORD && err) {
 		kd_error_prefix(err, "column \"%s\"", column->name);
@@ -71,7 +71,7 @@ static kd_code check_json(struct pg_encoder *encoder, const kd_record *record, c
 }
 
 // A key, or the raw layout's value.
-static kd_code check_payload(struct pg_encoder *encoder, const kd_record *record, const struct pg_column *column,
+static kd_code check_payload(struct pg_table_encoder *encoder, const kd_record *record, const struct pg_column *column,
 	const void *bytes, size_t size, kd_error *err)
 {
 	size_t at;
@@ -87,9 +87,9 @@ static kd_code check_payload(struct pg_encoder *encoder, const kd_record *record
 	return KD_OK;
 }
 
-kd_code pg_own_check(struct pg_encoder *encoder, const kd_record *record, kd_error *err)
+kd_code pg_own_check(struct pg_table_encoder *encoder, const kd_record *record, kd_error *err)
 {
-	const struct pg_columns *columns = encoder->conf.columns;
+	const struct pg_columns *columns = encoder->columns;
 	kd_code code = KD_OK;
 	int64_t ignored;
 	for (size_t i = 0; i < encoder->n_order && !code; i++) {
@@ -117,7 +117,7 @@ static char *put_document(char *to, uint32_t type, const void *bytes, size_t siz
 	return (char *) memcpy(to, bytes, size) + size;
 }
 
-char *pg_own_put(const struct pg_encoder *encoder, const struct pg_column *column, const kd_batch_partition *batch,
+char *pg_own_put(const struct pg_table_encoder *encoder, const struct pg_column *column, const kd_batch_partition *batch,
 	const kd_record *record, char *to)
 {
 	int64_t time = 0;

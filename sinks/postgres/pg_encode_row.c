@@ -12,9 +12,9 @@
 
 // ---- which columns ----
 
-static void add_column(struct pg_encoder *encoder, size_t i)
+static void add_column(struct pg_table_encoder *encoder, size_t i)
 {
-	const struct pg_column *column = &encoder->conf.columns->column[i];
+	const struct pg_column *column = &encoder->columns->column[i];
 	if (column->source == PG_FROM_SERVER)
 		return;
 	if (column->source == PG_FROM_FIELD && column->default_text)
@@ -26,15 +26,15 @@ static void add_column(struct pg_encoder *encoder, size_t i)
 }
 
 // A column with a default is in the tuples from now on.
-static void join(struct pg_encoder *encoder, uint16_t late)
+static void join(struct pg_table_encoder *encoder, uint16_t late)
 {
 	encoder->order[encoder->n_order++] = encoder->late[late];
 	encoder->late[late] = encoder->late[--encoder->n_late];
 }
 
-kd_code pg_rows_init(struct pg_encoder *encoder, kd_error *err)
+kd_code pg_rows_init(struct pg_table_encoder *encoder, kd_error *err)
 {
-	const struct pg_columns *columns = encoder->conf.columns;
+	const struct pg_columns *columns = encoder->columns;
 	for (size_t i = 0; i < columns->n; i++)
 		add_column(encoder, i);
 	if (encoder->n_order == 0 && encoder->n_late > 0)
@@ -47,34 +47,34 @@ kd_code pg_rows_init(struct pg_encoder *encoder, kd_error *err)
 
 // ---- columns filled from fields ----
 
-static bool is_seen(const struct pg_encoder *encoder, size_t column)
+static bool is_seen(const struct pg_table_encoder *encoder, size_t column)
 {
 	return encoder->slot[column].document == encoder->document;
 }
 
 // A field without a column; each name is logged once.
-static void note_unknown(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_json_key *key,
+static void note_unknown(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_json_key *key,
 	bool is_new, kd_json_key *first)
 {
-	const struct pg_columns *columns = encoder->conf.columns;
+	const struct pg_columns *columns = encoder->columns;
 	const struct pg_names *names = &encoder->names;
-	encoder->stats.unknown_fields++;
+	encoder->stats->unknown_fields++;
 	if (!first->text)
 		*first = *key;
-	if (is_new && !encoder->conf.unknown_fields_error)
-		kd_log(encoder->conf.log, KD_LOG_WARN, batch->batch_time_ms,
+	if (is_new && !encoder->conf->unknown_fields_error)
+		kd_log(encoder->conf->log, KD_LOG_WARN, batch->batch_time_ms,
 			"field \"%s\" of the records has no column in \"%s.%s\" and is ignored%s",
 			names->unknown[names->n_unknown - 1], columns->schema, columns->table,
 			names->n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
 }
 
 // Reads the document into the slots.  False: it is not well-formed.  *ret_unknown: the first key that has no column.
-static bool scan(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+static bool scan(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_json_key *ret_unknown)
 {
 	struct pg_names *names = &encoder->names;
 	// In another encoding the flags count, and those of a key that is guessed are not known.
-	size_t no_guess = encoder->conf.columns->utf8 ? 0 : SIZE_MAX / 2;
+	size_t no_guess = encoder->columns->utf8 ? 0 : SIZE_MAX / 2;
 	kd_json_key key;
 	kd_json_value unread;
 	kd_json_open(&encoder->json, record->value, record->value_size);
@@ -96,7 +96,7 @@ static bool scan(struct pg_encoder *encoder, const kd_batch_partition *batch, co
 	}
 }
 
-static void join_seen(struct pg_encoder *encoder)
+static void join_seen(struct pg_table_encoder *encoder)
 {
 	for (uint16_t i = 0; i < encoder->n_late;) {
 		if (is_seen(encoder, encoder->late[i]))
@@ -107,22 +107,22 @@ static void join_seen(struct pg_encoder *encoder)
 }
 
 // What only the server can say of a document that is well-formed.
-static bool is_odd(const struct pg_encoder *encoder, const kd_record *record)
+static bool is_odd(const struct pg_table_encoder *encoder, const kd_record *record)
 {
 	if (record->value_size > PG_LARGE_DOCUMENT || encoder->json.flags & KD_JSON_DEEP)
 		return true;
-	return !encoder->conf.columns->utf8 && encoder->json.flags & KD_JSON_NON_ASCII;
+	return !encoder->columns->utf8 && encoder->json.flags & KD_JSON_NON_ASCII;
 }
 
 // Writes a tuple; NULL: some value is not plain.  With `judged` a mark stands for each value of the document.
-static char *put_tuple(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+static char *put_tuple(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	bool judged, char *to, unsigned *ret_waits)
 {
 	*ret_waits = judged ? PG_WAIT_VERDICT : PG_WAIT_NONE;
 	to = pg_put16(to, encoder->n_order);
 	for (size_t i = 0; i < encoder->n_order; i++) {
 		size_t index = encoder->order[i];
-		const struct pg_column *column = &encoder->conf.columns->column[index];
+		const struct pg_column *column = &encoder->columns->column[index];
 		if (column->source != PG_FROM_FIELD) {
 			to = pg_own_put(encoder, column, batch, record, to);
 		} else if (is_seen(encoder, index)) {
@@ -141,7 +141,7 @@ static char *put_tuple(struct pg_encoder *encoder, const kd_batch_partition *bat
 }
 
 // The bytes that a tuple may need at most.
-static size_t tuple_room(const struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record)
+static size_t tuple_room(const struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record)
 {
 	size_t bytes = strlen(batch->topic) + record->key_size + record->value_size + encoder->headers.size;
 	return 2 + (size_t) encoder->n_order * PG_VALUE_ROOM + bytes;
@@ -154,7 +154,7 @@ static kd_code no_memory(kd_error *err)
 	return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not encode a record: no memory");
 }
 
-static kd_code hold(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, bool judged,
+static kd_code hold(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, bool judged,
 	kd_error *err)
 {
 	char *to = pg_held_begin_row(&encoder->held, tuple_room(encoder, batch, record));
@@ -168,7 +168,7 @@ static kd_code hold(struct pg_encoder *encoder, const kd_batch_partition *batch,
 static const char not_taken[] = "the value is not a JSON object that PostgreSQL takes";
 
 // The server has the words for what is wrong.  Should it find nothing wrong, it is still nothing we can read.
-static kd_code refuse_malformed(struct pg_encoder *encoder, const kd_record *record, kd_error *err)
+static kd_code refuse_malformed(struct pg_table_encoder *encoder, const kd_record *record, kd_error *err)
 {
 	struct pg_document document = {record->value, record->value_size, record->offset};
 	PGresult *rows = NULL;
@@ -177,7 +177,7 @@ static kd_code refuse_malformed(struct pg_encoder *encoder, const kd_record *rec
 	return code ? code : pg_refuse(record, "22P02", err, "%s", not_taken);
 }
 
-static kd_code judge(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+static kd_code judge(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	bool well_formed, kd_error *err)
 {
 	size_t at;
@@ -191,12 +191,12 @@ static kd_code judge(struct pg_encoder *encoder, const kd_batch_partition *batch
 		encoder->odd ? encoder->odd->name : "");
 }
 
-static kd_code encode_tuple(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+static kd_code encode_tuple(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
 	unsigned waits;
 	size_t room = tuple_room(encoder, batch, record);
-	bool holding = encoder->held.n_rows > 0;
+	bool holding = encoder->held.line_up->n_rows > 0;
 	char *to = holding ? pg_held_begin_row(&encoder->held, room)
 		: pg_frame_begin_row(&encoder->frame, out, encoder->order, encoder->n_order, room);
 	if (!to)
@@ -214,7 +214,7 @@ static kd_code encode_tuple(struct pg_encoder *encoder, const kd_batch_partition
 	return KD_OK;
 }
 
-static kd_code encode_fields(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+static kd_code encode_fields(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
 	kd_json_key unknown = {0};
@@ -223,7 +223,7 @@ static kd_code encode_fields(struct pg_encoder *encoder, const kd_batch_partitio
 	encoder->odd = NULL;
 	if (!scan(encoder, batch, record, &unknown))
 		return judge(encoder, batch, record, false, err);
-	if (unknown.text && encoder->conf.unknown_fields_error)
+	if (unknown.text && encoder->conf->unknown_fields_error)
 		return pg_refuse(record, "42703", err, "field \"%.*s\" has no column, and sink.unknown_fields is \"error\"",
 			unknown.size > 256 ? 256 : (int) unknown.size, unknown.text);
 	join_seen(encoder);
@@ -232,13 +232,13 @@ static kd_code encode_fields(struct pg_encoder *encoder, const kd_batch_partitio
 	return encode_tuple(encoder, batch, record, out, err);
 }
 
-kd_code pg_row_encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
+kd_code pg_row_encode(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_buf *out, kd_error *err)
 {
 	kd_code code = encoder->has_own ? pg_own_check(encoder, record, err) : KD_OK;
 	if (code)
 		return code;
-	if (encoder->conf.columns->layout == PG_LAYOUT_FIELDS)
+	if (encoder->columns->layout == PG_LAYOUT_FIELDS)
 		return encode_fields(encoder, batch, record, out, err);
 	return encode_tuple(encoder, batch, record, out, err);
 }

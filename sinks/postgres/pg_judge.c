@@ -21,7 +21,7 @@
 
 struct pg_judge {
 	const struct pg_columns *columns;
-	struct pg_helper helper;
+	struct pg_helper *helper;
 	char *documents_sql;
 	kd_buf parameter; // kept for its memory
 };
@@ -59,14 +59,13 @@ static char *make_documents_sql(const struct pg_columns *columns, size_t from, s
 	return NULL;
 }
 
-struct pg_judge *pg_judge_open(const struct pg_columns *columns, pg_judge_connect *connect, void *opaque)
+struct pg_judge *pg_judge_open(const struct pg_columns *columns, struct pg_helper *helper)
 {
 	struct pg_judge *judge = calloc(1, sizeof *judge);
 	if (!judge)
 		return NULL;
 	judge->columns = columns;
-	judge->helper.connect = connect;
-	judge->helper.opaque = opaque;
+	judge->helper = helper;
 	judge->documents_sql = make_documents_sql(columns, 0, columns->n);
 	if (judge->documents_sql)
 		return judge;
@@ -74,16 +73,10 @@ struct pg_judge *pg_judge_open(const struct pg_columns *columns, pg_judge_connec
 	return NULL;
 }
 
-void pg_judge_interrupt(struct pg_judge *judge)
-{
-	atomic_store(&judge->helper.interrupted, true);
-}
-
 void pg_judge_close(struct pg_judge *judge)
 {
 	if (!judge)
 		return;
-	pg_helper_close(&judge->helper);
 	free(judge->documents_sql);
 	kd_buf_done(&judge->parameter);
 	free(judge);
@@ -117,7 +110,7 @@ static kd_code ask_documents(struct pg_judge *judge, const char *sql, const stru
 		return no_memory(err);
 	struct pg_question question = {.sql = sql, .doing = "have the server judge values", .type = OID_TEXT_ARRAY,
 		.parameter = judge->parameter.data, .size = judge->parameter.size};
-	return pg_helper_ask(&judge->helper, &question, ret_rows, err);
+	return pg_helper_ask(judge->helper, &question, ret_rows, err);
 }
 
 // Asks only for the verdict: KD_OK, KD_ERECORD or what kept the server from giving one.
@@ -226,7 +219,7 @@ kd_code pg_judge_defaults(struct pg_judge *judge, const uint16_t *columns, size_
 		code = no_memory(err);
 	question.sql = sql.data;
 	if (!code)
-		code = pg_helper_ask(&judge->helper, &question, ret_rows, err);
+		code = pg_helper_ask(judge->helper, &question, ret_rows, err);
 	if (code == KD_ERECORD && err) { // no record is to blame for what a default does
 		err->code = code = KD_ETARGET;
 		kd_error_prefix(err, "could not %s", question.doing);
@@ -240,7 +233,7 @@ kd_code pg_judge_jsonb(struct pg_judge *judge, const char *text, size_t size, kd
 	PGresult *rows;
 	struct pg_question question = {.sql = "select $1::jsonb is null", .doing = "have the server judge JSON",
 		.type = OID_TEXT, .parameter = text, .size = size};
-	kd_code code = pg_helper_ask(&judge->helper, &question, &rows, err);
+	kd_code code = pg_helper_ask(judge->helper, &question, &rows, err);
 	if (!code)
 		PQclear(rows);
 	return code;

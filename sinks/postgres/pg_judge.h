@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pg_judge: asks the server what it makes of values whose spelling is not plain, and for the defaults of absent fields.
  *
- * It owns a connection of its own, opened when first needed; each question is a short transaction (unnamed statements,
- * SET LOCAL), so that a pooler in transaction mode may stand between.  A connection that breaks is opened once more and
- * the question asked again; after that the error says RETRY.  Answers come in binary: each value is what COPY takes. */
+ * It asks over a connection that the judges of one encoder share, opened when first needed; each question is a short
+ * transaction (unnamed statements, SET LOCAL), so that a pooler in transaction mode may stand between.  A connection that
+ * breaks is opened once more and the question asked again; after that the error says RETRY.  Answers come in binary: each
+ * value is what COPY takes. */
 #ifndef PG_JUDGE_H
 #define PG_JUDGE_H
 
@@ -15,6 +16,7 @@
 
 #include "pg_columns.h"
 
+struct pg_helper;
 struct pg_judge;
 
 /* A document to be judged: UTF-8 without NUL. */
@@ -24,14 +26,10 @@ struct pg_document {
 	int64_t offset; /* of its record, for the error */
 };
 
-typedef kd_code pg_judge_connect(void *opaque, PGconn **ret_conn, kd_error *err);
-
-/* columns must outlive it.  NULL without memory. */
-struct pg_judge *pg_judge_open(const struct pg_columns *columns, pg_judge_connect *connect, void *opaque);
+/* columns and helper must outlive it.  NULL without memory. */
+struct pg_judge *pg_judge_open(const struct pg_columns *columns, struct pg_helper *helper);
 /* Accepts NULL. */
 void pg_judge_close(struct pg_judge *judge);
-/* Any thread: a question that waits, and every later one, fails soon with RETRY. */
-void pg_judge_interrupt(struct pg_judge *judge);
 
 /* Converts documents as json_populate_record does: a row for each, in order, a field for each column of source
  * PG_FROM_FIELD, in their order in the table.  KD_ERECORD, STOP where one is refused: err->offset names the first such

@@ -21,6 +21,11 @@
 static const char begin_read[] = "begin isolation level read committed read only; " SETTINGS "pg_catalog";
 static const char begin_write[] = "begin isolation level read committed read write; " SETTINGS "default";
 
+void pg_helper_interrupt(struct pg_helper *helper)
+{
+	atomic_store(&helper->interrupted, true);
+}
+
 void pg_helper_close(struct pg_helper *helper)
 {
 	PQfinish(helper->conn);

@@ -31,6 +31,9 @@ struct pg_question {
 kd_code pg_helper_ask(struct pg_helper *helper, const struct pg_question *question, PGresult **ret_rows,
 	kd_error *err) KD_CHECK;
 
+/* Any thread: a question that waits, and every later one, fails soon with RETRY. */
+void pg_helper_interrupt(struct pg_helper *helper);
+
 void pg_helper_close(struct pg_helper *helper);
 
 #endif

@@ -217,10 +217,10 @@ kd_code pg_scan_offsets(void *opaque, const char *topic, int32_t partition, kd_r
 	kd_buf sql = {0};
 	pg_call call;
 	pg_call_init(&call, session, "read the target's offsets");
-	bool ok = session->sink->qualified &&
+	bool ok = session->sink->tables[0].qualified &&
 		kd_buf_printf(&sql, CURSOR "select kafka_offset from %s where kafka_topic = $1 and kafka_partition = $2::bigint"
 			" and kafka_offset >= $3::bigint and kafka_offset < $4::bigint order by kafka_offset",
-			session->sink->qualified) && kd_buf_append(&sql, "", 1);
+			session->sink->tables[0].qualified) && kd_buf_append(&sql, "", 1);
 	if (!ok)
 		return kd_error_set(err, KD_ETARGET, KD_STOP, "could not read the target's offsets: there is no such table");
 	pg_call_plain(&call, sql.data);

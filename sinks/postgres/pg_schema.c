@@ -281,7 +281,22 @@ char *pg_schema_raw_table(const char *qualified, enum pg_format format)
 	return NULL;
 }
 
-static bool append_grants(kd_buf *out, const pg_sink *sink, const char *qualified, const char *role)
+/* audited: tools read it too. */
+static bool append_table_grants(kd_buf *out, const pg_table *table, bool audited, const char *role)
+{
+	char *qualified = pg_quote_table(table), *schema = table->schema ? pg_quote(table->schema) : NULL;
+	bool named = table->schema && strcmp(table->schema, "public") != 0;
+	bool ok = qualified && (schema || !named) && kd_buf_printf(out, "grant insert on %s to %s;\n", qualified, role);
+	if (ok && audited)
+		ok = kd_buf_printf(out, "-- Only for \"kdirect audit --deep\".\ngrant select on %s to %s;\n", qualified, role);
+	if (ok && named)
+		ok = kd_buf_printf(out, "grant usage on schema %s to %s;\n", schema, role);
+	free(qualified);
+	free(schema);
+	return ok;
+}
+
+static bool append_grants(kd_buf *out, const pg_sink *sink, const char *role)
 {
 	static const char *const tables[] = {
 		"job", "partition", "position", "batch_partition", "gap", "dead_letter", "instance"};
@@ -291,32 +306,18 @@ static bool append_grants(kd_buf *out, const pg_sink *sink, const char *qualifie
 		role, sink->ledger, role, sink->ledger, role);
 	for (size_t i = 0; i < sizeof tables / sizeof *tables && ok; i++)
 		ok = kd_buf_printf(out, "grant select, insert, update, delete on %s.%s to %s;\n", sink->ledger, tables[i], role);
-	ok = ok && kd_buf_printf(out, "grant insert on %s to %s;\n"
-		"-- Only for \"kdirect audit --deep\".\ngrant select on %s to %s;\n", qualified, role, qualified, role);
-	if (ok && sink->schema && strcmp(sink->schema, "public") != 0) {
-		char *schema = pg_quote(sink->schema);
-		ok = schema && kd_buf_printf(out, "grant usage on schema %s to %s;\n", schema, role);
-		free(schema);
-	}
+	ok = ok && append_table_grants(out, &sink->tables[0], true, role);
+	if (ok && sink->n_tables > 1)
+		ok = kd_buf_printf(out, "-- The tables of sink.tables, which must be there: their columns say which fields are "
+			"stored.\n");
+	for (size_t i = 1; i < sink->n_tables && ok; i++)
+		ok = append_table_grants(out, &sink->tables[i], false, role);
 	return ok;
-}
-
-static char *qualified_by_name(const pg_sink *sink)
-{
-	char *schema = sink->schema ? pg_quote(sink->schema) : NULL, *table = pg_quote(sink->table);
-	kd_buf text = {0};
-	bool ok = table && (!sink->schema || schema) &&
-		kd_buf_printf(&text, "%s%s%s", schema ? schema : "", schema ? "." : "", table) && kd_buf_append(&text, "", 1);
-	free(schema);
-	free(table);
-	if (!ok)
-		kd_buf_done(&text);
-	return ok ? text.data : NULL;
 }
 
 kd_code pg_schema_ddl(const pg_sink *sink, const char *role, kd_buf *out, kd_error *err)
 {
-	char *qualified = qualified_by_name(sink);
+	char *qualified = pg_quote_table(&sink->tables[0]);
 	char *table = qualified ? pg_schema_raw_table(qualified, pg_wanted_format(sink)) : NULL;
 	const char *layout = kd_config_string(sink->config, "sink.layout");
 	bool ok = table &&
@@ -327,7 +328,7 @@ kd_code pg_schema_ddl(const pg_sink *sink, const char *role, kd_buf *out, kd_err
 		ok = kd_buf_printf(out, "-- The raw layout's table; leave it out where the table is there.\n"
 			"create table if not exists %s;\n", line + strlen("create table "));
 	}
-	ok = ok && append_grants(out, sink, qualified, role);
+	ok = ok && append_grants(out, sink, role);
 	free(qualified);
 	free(table);
 	return ok ? KD_OK : kd_error_set(err, KD_ENOMEM, KD_STOP, "could not print the DDL: no memory");

@@ -12,6 +12,7 @@
 #include "pg_data.h"
 #include "pg_encode.h"
 #include "pg_ledger.h"
+#include "pg_query.h"
 #include "pg_read.h"
 #include "pg_schema.h"
 #include "pg_target.h"
@@ -34,67 +35,6 @@ static const kd_option options[] = {
 	{.key = "sink.ledger_schema", .type = KD_OPT_STRING, .default_value = "kdirect",
 		.help = "The schema of the ledger's tables. Jobs may share it."},
 };
-
-/* ---- names ---- */
-
-char *pg_quote(const char *name)
-{
-	kd_buf text = {0};
-	bool ok = kd_buf_append(&text, "\"", 1);
-	for (const char *p = name; *p && ok; p++)
-		ok = (*p != '"' || kd_buf_append(&text, "\"", 1)) && kd_buf_append(&text, p, 1);
-	if (ok && kd_buf_append(&text, "\"", 2))
-		return text.data;
-	kd_buf_done(&text);
-	return NULL;
-}
-
-/* One part of a name; *text moves behind it.  NULL: not a name. */
-static char *parse_part(const char **text)
-{
-	const char *p = *text;
-	bool quoted = *p == '"';
-	char *part = malloc(strlen(p) + 1);
-	size_t n = 0;
-	if (!part)
-		return NULL;
-	for (p += quoted; *p; p++) {
-		if (quoted && *p == '"' && *++p != '"')
-			break;
-		if (!quoted && (*p == '.' || *p == '"'))
-			break;
-		part[n++] = !quoted && *p >= 'A' && *p <= 'Z' ? (char) (*p + 'a' - 'A') : *p;
-	}
-	part[n] = '\0';
-	bool closed = !quoted || p[-1] == '"';
-	if (n == 0 || !closed || (*p && *p != '.')) {
-		free(part);
-		return NULL;
-	}
-	*text = p;
-	return part;
-}
-
-kd_code pg_parse_name(const char *text, char **ret_schema, char **ret_table, kd_error *err)
-{
-	const char *rest = text;
-	char *first = parse_part(&rest), *second = NULL;
-	bool dotted = first && *rest == '.';
-	if (dotted) {
-		rest++;
-		second = parse_part(&rest);
-	}
-	if (!first || (dotted && !second) || *rest) {
-		free(first);
-		free(second);
-		return kd_error_set(err, KD_ECONFIG, KD_STOP,
-			"could not read \"sink.table\": \"%s\" is not a table's name; write schema.table, odd names in double quotes "
-			"(the database is named in sink.dsn)", text);
-	}
-	*ret_schema = second ? first : NULL;
-	*ret_table = second ? second : first;
-	return KD_OK;
-}
 
 /* ---- the sink's life ---- */
 
@@ -124,8 +64,7 @@ static bool copy_names(pg_sink *sink)
 {
 	sink->ledger_name = strdup(kd_config_string(sink->config, "sink.ledger_schema"));
 	sink->ledger = sink->ledger_name ? pg_quote(sink->ledger_name) : NULL;
-	sink->target = strdup(kd_config_string(sink->config, "sink.table"));
-	return sink->ledger && sink->target;
+	return sink->ledger != NULL;
 }
 
 kd_code pg_sink_new(const kd_sink_context *context, pg_sink **ret_sink, kd_error *err)
@@ -142,7 +81,7 @@ kd_code pg_sink_new(const kd_sink_context *context, pg_sink **ret_sink, kd_error
 	sink->limits = make_limits(context->config);
 	kd_code code = copy_names(sink) ? KD_OK : kd_error_set(err, KD_ENOMEM, KD_STOP, "could not open the sink: no memory");
 	if (code == KD_OK)
-		code = pg_parse_name(sink->target, &sink->schema, &sink->table, err);
+		code = pg_tables_new(sink->config, &sink->tables, &sink->n_tables, err);
 	if (code != KD_OK) {
 		pg_sink_free(sink);
 		return code;
@@ -155,14 +94,10 @@ void pg_sink_free(pg_sink *sink)
 {
 	if (!sink)
 		return;
-	pg_columns_free(sink->columns);
+	pg_tables_free(sink->tables, sink->n_tables);
 	free(sink->ledger);
 	free(sink->ledger_name);
-	free(sink->schema);
-	free(sink->table);
-	free(sink->target);
-	free(sink->qualified);
-	free(sink->lock_target);
+	free(sink->lock_targets);
 	free(sink->identity);
 	free(sink->summary);
 	pthread_mutex_destroy(&sink->lock);
@@ -252,10 +187,9 @@ static kd_code connect_encoder(void *opaque, PGconn **ret_conn, kd_error *err)
 static kd_code pg_encoder_new(void *opaque, void **ret_encoder, kd_error *err)
 {
 	pg_sink *sink = opaque;
-	if (!sink->columns)
-		return kd_error_set(err, KD_ETARGET, KD_STOP, "could not encode rows: the table is not there");
 	struct pg_encoder_conf conf = {
-		.columns = sink->columns,
+		.tables = sink->tables,
+		.n_tables = sink->n_tables,
 		.unknown_fields_error = !strcmp(kd_config_string(sink->config, "sink.unknown_fields"), "error"),
 		.null_value_skip = !strcmp(kd_config_string(sink->config, "sink.null_value"), "skip"),
 		.connect = connect_encoder,
@@ -325,6 +259,7 @@ const kd_sink_ops kd_postgres_sink = {
 	.write = pg_data_write,
 	.commit = pg_data_commit,
 	.abort = pg_data_abort,
+	.query = pg_query,
 	.encoder_open = pg_encoder_new,
 	.encoder_close = pg_encoder_end,
 	.encoder_interrupt = pg_encoder_stop,

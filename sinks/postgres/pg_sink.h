@@ -10,8 +10,8 @@
 
 #include <kdirect/sink.h>
 
-#include "pg_columns.h"
 #include "pg_conn.h"
+#include "pg_tables.h"
 
 typedef struct pg_sink {
 	const kd_config *config;
@@ -21,16 +21,12 @@ typedef struct pg_sink {
 	const char *job;
 	char *ledger;        /* the ledger's schema, as an SQL identifier */
 	char *ledger_name;   /* the same as plain text */
-	char *schema;        /* the target's, as plain text; NULL: by search_path until the target is opened */
-	char *table;
-	char *target;        /* as a person names it: public.orders */
-	char *qualified;     /* as SQL: "public"."orders"; NULL while the table is absent */
-	char *lock_target;   /* the statement that locks it against DDL */
-	uint32_t oid;
+	pg_table *tables;    /* the first is the job's target, the others those of sink.tables */
+	size_t n_tables;
+	char *lock_targets;  /* the statement that locks them against DDL */
 	char *identity;      /* "db:16384 table:16402"; NULL while the table is absent */
 	char *summary;
 	pg_limits limits;
-	struct pg_columns *columns; /* NULL: read-only, and the table is absent */
 	kd_sink_info info;
 	pthread_mutex_t lock; /* of what follows */
 	pg_session *sessions;
@@ -39,12 +35,5 @@ typedef struct pg_sink {
 /* Reads the configuration; needs no server. */
 kd_code pg_sink_new(const kd_sink_context *context, pg_sink **ret_sink, kd_error *err) KD_CHECK;
 void pg_sink_free(pg_sink *sink);
-
-/* Splits "schema.table" as SQL does: unquoted parts fold to lower case, "..." keeps what it holds ("" is a quote).
- * ret_schema is NULL where there is one part; three parts are refused. */
-kd_code pg_parse_name(const char *text, char **ret_schema, char **ret_table, kd_error *err) KD_CHECK;
-
-/* An identifier in double quotes, made without a connection; NULL without memory. */
-char *pg_quote(const char *name);
 
 #endif

@@ -56,7 +56,7 @@ static kd_code judge_job(const pg_sink *sink, const kd_take_over *request, const
 	if (strcmp(PQgetvalue(row, 0, 3), sink->identity) != 0) {
 		char old[256], new[256];
 		snprintf(old, sizeof old, "%s (%s)", PQgetvalue(row, 0, 2), PQgetvalue(row, 0, 3));
-		snprintf(new, sizeof new, "%s (%s)", sink->target, sink->identity);
+		snprintf(new, sizeof new, "%s (%s)", sink->tables[0].target, sink->identity);
 		return refuse("target", old, new, request, err);
 	}
 	return KD_OK;
@@ -73,7 +73,7 @@ static kd_code lock_job(pg_session *session, const kd_take_over *request, stored
 	size_t insert = pg_call_sql(&call, insert_job_sql);
 	pg_call_text(&call, request->job);
 	pg_call_text(&call, request->cluster_id);
-	pg_call_text(&call, sink->target);
+	pg_call_text(&call, sink->tables[0].target);
 	pg_call_text(&call, sink->identity);
 	pg_call_take(&call, &insert_topics);
 	pg_call_text(&call, request->start_policy);
@@ -122,7 +122,7 @@ static kd_code refuse_rivals(pg_session *session, const kd_take_over *request, k
 		code = kd_error_set(err, KD_ECONFIG, KD_STOP,
 			"could not take job \"%s\" over: job \"%s\" feeds \"%s\" from topic \"%s\" too, every record would land twice; "
 			"use another table, or remove the other job from the ledger", request->job, PQgetvalue(result, 0, 0),
-			session->sink->target, PQgetvalue(result, 0, 1));
+			session->sink->tables[0].target, PQgetvalue(result, 0, 1));
 	pg_call_done(&call);
 	return code;
 }
@@ -195,7 +195,7 @@ static kd_code fence(pg_session *session, const kd_take_over *request, int64_t e
 	pg_call_init(&call, session, doing);
 	call.no_memory = !topics_array(&topics, request);
 	mine(&call, fence_job_sql, request, epoch);
-	pg_call_text(&call, session->sink->target);
+	pg_call_text(&call, session->sink->tables[0].target);
 	pg_call_take(&call, &topics);
 	pg_call_text(&call, request->start_policy);
 	pg_call_text(&call, request->isolation);

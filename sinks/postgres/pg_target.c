@@ -84,22 +84,22 @@ static bool fill(pg_target *target, const PGresult *table, const PGresult *serve
 	return target->schema && target->table;
 }
 
-static size_t add_named(pg_call *call, const char *sql)
+static size_t add_named(pg_call *call, const char *sql, const pg_table *table)
 {
 	size_t i = pg_call_sql(call, sql);
-	pg_call_text(call, call->session->sink->schema);
-	pg_call_text(call, call->session->sink->table);
+	pg_call_text(call, table->schema);
+	pg_call_text(call, table->table);
 	return i;
 }
 
-kd_code pg_target_look(pg_session *session, pg_target *ret_target, kd_error *err)
+kd_code pg_target_look(pg_session *session, const pg_table *named, pg_target *ret_target, kd_error *err)
 {
 	*ret_target = (pg_target) {.found = false};
 	pg_call call;
 	pg_call_init(&call, session, "look at the target");
-	size_t table = add_named(&call, look_sql);
+	size_t table = add_named(&call, look_sql, named);
 	size_t server = pg_call_sql(&call, server_sql);
-	size_t lookalike = add_named(&call, lookalike_sql);
+	size_t lookalike = add_named(&call, lookalike_sql, named);
 	kd_code code = pg_call_run(&call, NULL, err);
 	if (code == KD_OK && !fill(ret_target, call.statement[table].result, call.statement[server].result,
 		    call.statement[lookalike].result))
@@ -142,34 +142,46 @@ static const char *reason(const pg_target *target)
 	return NULL;
 }
 
-kd_code pg_target_judge(const pg_sink *sink, const pg_target *target, kd_error *err)
+kd_code pg_target_judge(const pg_table *table, const pg_target *target, kd_error *err)
 {
 	if (target->in_recovery)
 		return kd_error_set(err, KD_ETARGET, KD_STOP, "could not use the server: it is a standby, name the primary");
 	if (!target->found)
 		return KD_OK;
 	const char *why = reason(target);
-	return why ? kd_error_set(err, KD_ETARGET, KD_STOP, "could not use \"%s\" as a target: %s%s%s", sink->target, why,
+	return why ? kd_error_set(err, KD_ETARGET, KD_STOP, "could not use \"%s\" as a target: %s%s%s", table->target, why,
 			     target->foreign_part ? ": " : "", target->foreign_part ? target->foreign_part : "")
 	           : KD_OK;
 }
 
-/* ---- opening ---- */
+static kd_code refuse_lookalike(const pg_table *table, const pg_target *target, kd_error *err)
+{
+	return kd_error_set(err, KD_ETARGET, KD_STOP,
+		"could not find table \"%s\"; %s is there: write its name as SQL would, in double quotes", table->target,
+		target->lookalike);
+}
+
+kd_code pg_target_refuse_absent(const pg_table *table, const pg_target *target, kd_error *err)
+{
+	if (target->lookalike)
+		return refuse_lookalike(table, target, err);
+	return kd_error_set(err, KD_ETARGET, KD_STOP,
+		"could not find table \"%s\" of sink.tables: create it, its columns say which fields are stored: create table %s "
+		"(kafka_partition int, kafka_offset bigint, ...)", table->target, table->target);
+}
+
+/* ---- making the raw layout's table ---- */
 
 static kd_code create_raw(pg_sink *sink, pg_session *session, const pg_target *target, kd_error *err)
 {
+	const pg_table *table = &sink->tables[0];
 	if (target->lookalike)
-		return kd_error_set(err, KD_ETARGET, KD_STOP,
-			"could not find table \"%s\"; %s is there: write its name as SQL would, in double quotes", sink->target,
-			target->lookalike);
+		return refuse_lookalike(table, target, err);
 	if (pg_wanted_layout(sink) == PG_LAYOUT_FIELDS)
 		return kd_error_set(err, KD_ETARGET, KD_STOP,
-			"could not find table \"%s\": create it, its columns say which fields are stored", sink->target);
-	char *schema = sink->schema ? pg_quote(sink->schema) : NULL, *table = pg_quote(sink->table);
-	kd_buf name = {0};
-	bool ok = table && (schema || !sink->schema) &&
-		kd_buf_printf(&name, "%s%s%s", schema ? schema : "", schema ? "." : "", table) && kd_buf_append(&name, "", 1);
-	char *sql = ok ? pg_schema_raw_table(name.data, pg_wanted_format(sink)) : NULL;
+			"could not find table \"%s\": create it, its columns say which fields are stored", table->target);
+	char *name = pg_quote_table(table);
+	char *sql = name ? pg_schema_raw_table(name, pg_wanted_format(sink)) : NULL;
 	kd_code code = KD_ENOMEM;
 	if (sql)
 		code = pg_script(session, sql, "create the target table", err);
@@ -182,14 +194,14 @@ static kd_code create_raw(pg_sink *sink, pg_session *session, const pg_target *t
 		kd_error_clear(err);
 		code = KD_OK;
 	} else if (code == KD_OK) {
-		kd_log(sink->log, KD_LOG_INFO, 0, "created table %s with the raw layout", name.data);
+		kd_log(sink->log, KD_LOG_INFO, 0, "created table %s with the raw layout", name);
 	}
 	free(sql);
-	free(schema);
-	free(table);
-	kd_buf_done(&name);
+	free(name);
 	return code;
 }
+
+/* ---- describing ---- */
 
 static bool print_into(char **ret_text, const char *format, ...) KD_PRINTF(2, 3);
 static bool print_into(char **ret_text, const char *format, ...)
@@ -204,49 +216,139 @@ static bool print_into(char **ret_text, const char *format, ...)
 	return n >= 0;
 }
 
+static kd_code no_memory(kd_error *err)
+{
+	return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not open the target: no memory");
+}
+
+/* ", and 2 tables beside it: public.a, public.b" */
+static bool add_beside(const pg_sink *sink, kd_buf *text)
+{
+	if (sink->n_tables == 1)
+		return true;
+	bool ok = kd_buf_printf(text, "; and %zu table%s of sink.tables: ", sink->n_tables - 1, sink->n_tables > 2 ? "s" : "");
+	for (size_t i = 1; i < sink->n_tables && ok; i++)
+		ok = kd_buf_printf(text, "%s%s", i > 1 ? ", " : "", sink->tables[i].target);
+	return ok;
+}
+
 static kd_code describe(pg_sink *sink, pg_session *session, const pg_target *target, kd_error *err)
 {
-	const struct pg_columns *columns = sink->columns;
+	const pg_table *table = &sink->tables[0];
+	const struct pg_columns *columns = table->columns;
 	const char *layout = columns->layout == PG_LAYOUT_RAW ? "raw" : "fields";
 	int version = PQserverVersion(session->conn);
-	sink->oid = target->oid;
-	if (!print_into(&sink->target, "%s.%s", columns->schema, columns->table) ||
-		!print_into(&sink->qualified, "%s", columns->qualified) ||
-		!print_into(&sink->lock_target, "lock table %s in row exclusive mode", columns->qualified) ||
-		!print_into(&sink->identity, "db:%u table:%u", target->database, target->oid) ||
-		!print_into(&sink->summary, "PostgreSQL %d.%d, table %s, %s layout, %zu columns", version / 10000,
-			version % 10000, columns->qualified, layout, columns->n))
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not open the target: no memory");
-	sink->info = (kd_sink_info) {.target = sink->target, .identity = sink->identity, .layout = layout,
+	kd_buf summary = {0};
+	bool ok = print_into(&sink->identity, "db:%u table:%u", target->database, target->oid) &&
+		kd_buf_printf(&summary, "PostgreSQL %d.%d, table %s, %s layout, %zu columns", version / 10000, version % 10000,
+			columns->qualified, layout, columns->n) &&
+		add_beside(sink, &summary) && kd_buf_append(&summary, "", 1);
+	free(sink->summary);
+	sink->summary = summary.data;
+	if (!ok)
+		return no_memory(err);
+	sink->info = (kd_sink_info) {.target = table->target, .identity = sink->identity, .layout = layout,
 		.summary = sink->summary, .has_offsets = pg_columns_have_offsets(columns)};
 	return KD_OK;
 }
 
-static kd_code load(pg_sink *sink, pg_session *session, const pg_target *target, kd_error *err)
+/* ---- opening ---- */
+
+static kd_code load(pg_session *session, pg_table *table, const pg_target *target, enum pg_layout layout,
+	enum pg_format format, kd_error *err)
 {
-	kd_code code = pg_columns_load(session->conn, target->schema, target->table, &sink->columns, err);
+	kd_code code = pg_columns_load(session->conn, target->schema, target->table, &table->columns, err);
 	if (code == KD_OK)
-		code = pg_columns_choose(sink->columns, pg_wanted_layout(sink), pg_wanted_format(sink), err);
-	return code == KD_OK ? describe(sink, session, target, err) : code;
+		code = pg_columns_choose(table->columns, layout, format, err);
+	if (code != KD_OK)
+		return code;
+	table->oid = target->oid;
+	if (!print_into(&table->target, "%s.%s", table->columns->schema, table->columns->table) ||
+		!print_into(&table->qualified, "%s", table->columns->qualified))
+		return no_memory(err);
+	return KD_OK;
 }
 
-kd_code pg_target_open(pg_sink *sink, pg_session *session, kd_error *err)
+static kd_code open_own(pg_sink *sink, pg_session *session, kd_error *err)
 {
+	pg_table *table = &sink->tables[0];
 	pg_target target;
-	kd_code code = pg_target_look(session, &target, err);
+	kd_code code = pg_target_look(session, table, &target, err);
 	if (code == KD_OK && !target.found && !target.in_recovery && !sink->read_only) {
 		code = create_raw(sink, session, &target, err);
 		pg_target_done(&target);
 		if (code == KD_OK)
-			code = pg_target_look(session, &target, err);
+			code = pg_target_look(session, table, &target, err);
 	}
 	if (code == KD_OK && !(sink->read_only && !target.may_insert && target.found))
-		code = pg_target_judge(sink, &target, err);
+		code = pg_target_judge(table, &target, err);
 	if (code == KD_OK && target.found)
-		code = load(sink, session, &target, err);
+		code = load(session, table, &target, pg_wanted_layout(sink), pg_wanted_format(sink), err);
+	if (code == KD_OK && target.found)
+		code = describe(sink, session, &target, err);
 	else if (code == KD_OK)
-		sink->info = (kd_sink_info) {.target = sink->target, .identity = "", .layout = "raw",
+		sink->info = (kd_sink_info) {.target = table->target, .identity = "", .layout = "raw",
 			.summary = "PostgreSQL; the table is not there yet"};
 	pg_target_done(&target);
+	return code;
+}
+
+static kd_code refuse_twice(const pg_sink *sink, const pg_table *table, kd_error *err)
+{
+	for (const pg_table *other = sink->tables; other < table; other++)
+		if (other->oid == table->oid)
+			return kd_error_set(err, KD_ECONFIG, KD_STOP,
+				"could not use \"sink.tables\": \"%s\" is the same table as \"%s\": name it once", table->written,
+				other->written);
+	return KD_OK;
+}
+
+static kd_code open_beside(pg_sink *sink, pg_session *session, pg_table *table, kd_error *err)
+{
+	pg_target target;
+	kd_code code = pg_target_look(session, table, &target, err);
+	if (code == KD_OK)
+		code = pg_target_judge(table, &target, err);
+	if (code == KD_OK && !target.found)
+		code = pg_target_refuse_absent(table, &target, err);
+	if (code == KD_OK)
+		code = load(session, table, &target, PG_LAYOUT_FIELDS, PG_FORMAT_RAW, err);
+	pg_target_done(&target);
+	return code == KD_OK ? refuse_twice(sink, table, err) : code;
+}
+
+static int by_oid(const void *a, const void *b)
+{
+	const pg_table *const *left = a, *const *right = b;
+	return ((*left)->oid > (*right)->oid) - ((*left)->oid < (*right)->oid);
+}
+
+/* In one order for all jobs, whatever order their files have: so they cannot wait for one another in a circle. */
+static bool make_lock(pg_sink *sink)
+{
+	const pg_table **sorted = calloc(sink->n_tables, sizeof(const pg_table *));
+	kd_buf sql = {0};
+	bool ok = sorted && kd_buf_printf(&sql, "lock table ");
+	for (size_t i = 0; i < sink->n_tables && ok; i++)
+		sorted[i] = &sink->tables[i];
+	if (ok)
+		qsort(sorted, sink->n_tables, sizeof *sorted, by_oid);
+	for (size_t i = 0; i < sink->n_tables && ok; i++)
+		ok = kd_buf_printf(&sql, "%s%s", i ? ", " : "", sorted[i]->qualified);
+	ok = ok && kd_buf_printf(&sql, " in row exclusive mode") && kd_buf_append(&sql, "", 1);
+	free(sorted);
+	sink->lock_targets = sql.data;
+	return ok;
+}
+
+kd_code pg_target_open(pg_sink *sink, pg_session *session, kd_error *err)
+{
+	kd_code code = open_own(sink, session, err);
+	if (sink->read_only) /* who only looks at the ledger needs no other table */
+		return code;
+	for (size_t i = 1; i < sink->n_tables && code == KD_OK; i++)
+		code = open_beside(sink, session, &sink->tables[i], err);
+	if (code == KD_OK && !make_lock(sink))
+		code = no_memory(err);
 	return code;
 }

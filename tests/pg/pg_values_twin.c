@@ -22,8 +22,8 @@ kd_code twin_connect(void *opaque, PGconn **ret_conn, kd_error *err)
 
 static struct pg_encoder *encoder_for(twin *t, bool with_server)
 {
-	struct pg_encoder_conf conf = {.columns = t->columns, .connect = with_server ? twin_connect : NULL,
-		.opaque = t->pg.dsn};
+	struct pg_encoder_conf conf = {.tables = &t->table, .n_tables = 1,
+		.connect = with_server ? twin_connect : NULL, .opaque = t->pg.dsn};
 	struct pg_encoder *encoder;
 	kd_error err = {0};
 	kt_check(!pg_encoder_open(&conf, &encoder, &err), "%s", err.message);
@@ -41,6 +41,7 @@ void twin_open(twin *t, const char *type)
 	kt_pg_exec(&t->pg, expect_sql);
 	kt_check(!pg_columns_load(t->pg.conn, "public", "ours", &t->columns, &err), "%s", err.message);
 	kt_check(!pg_columns_choose(t->columns, PG_LAYOUT_AUTO, PG_FORMAT_RAW, &err), "%s", err.message);
+	t->table = (pg_table) {.written = (char *) "ours", .columns = t->columns};
 	t->judged = encoder_for(t, true);
 	t->alone = encoder_for(t, false);
 }

@@ -18,6 +18,7 @@ typedef struct outcome {
 typedef struct twin {
 	kt_pg pg;
 	struct pg_columns *columns; /* of table ours(kafka_offset bigint, c TYPE) */
+	pg_table table;             /* the same one */
 	struct pg_encoder *judged;  /* may ask the server */
 	struct pg_encoder *alone;   /* may not */
 	int64_t batch;

@@ -162,6 +162,49 @@ kd_code write_values(instance *i, const kd_batch_partition *e, const char *const
 	return code;
 }
 
+#define PIECE_BYTES 65536 /* as large as the engine's chunks */
+
+static kd_code write_piece(instance *i, const kd_batch_partition *e, void *encoder, kd_buf *out, kd_error *err)
+{
+	MUST(i->w->ops->flush(encoder, e, out, &failure));
+	kd_code code = i->w->ops->write(i->session, out->data, out->size, err);
+	out->size = 0;
+	return code;
+}
+
+kd_code write_made(instance *i, const kd_batch_partition *e, size_t n, make_row_fn *make, void *opaque, kd_error *err)
+{
+	void *encoder = NULL;
+	kd_buf out = {0};
+	kd_code code = KD_OK;
+	MUST(i->w->ops->encoder_open(i->sink, &encoder, &failure));
+	for (size_t k = 0; k < n && code == KD_OK; k++) {
+		made_row row = make(opaque, k);
+		kd_record record = {.offset = row.offset, .timestamp_ms = 1767225600000, .key = "k", .key_size = 1,
+			.value = row.value, .value_size = strlen(row.value), .table = row.table};
+		uint32_t rows = 0;
+		code = i->w->ops->encode(encoder, e, &record, &out, &rows, err);
+		if (code == KD_OK && out.size > PIECE_BYTES)
+			code = write_piece(i, e, encoder, &out, err);
+	}
+	if (code == KD_OK)
+		code = write_piece(i, e, encoder, &out, err);
+	i->w->ops->encoder_close(encoder);
+	kd_buf_done(&out);
+	return code;
+}
+
+static made_row row_at(void *opaque, size_t i)
+{
+	const made_row *rows = opaque;
+	return rows[i];
+}
+
+kd_code write_rows(instance *i, const kd_batch_partition *e, const made_row *rows, size_t n, kd_error *err)
+{
+	return write_made(i, e, n, row_at, (void *) rows, err);
+}
+
 void write_range(instance *i, const kd_batch_partition *e)
 {
 	MUST(write_values(i, e, NULL, &failure));
@@ -171,6 +214,14 @@ kd_batch_result result_of(const kd_batch_partition *e)
 {
 	int64_t n = e->range.until - e->range.from;
 	return (kd_batch_result) {.records = n, .rows = n, .witness = {e->range.until - 1, 5, 7}};
+}
+
+kd_code try_commit_rows(instance *i, const kd_batch_partition *e, int64_t n, kd_error *err)
+{
+	kd_batch_result result = result_of(e);
+	kd_durability durability;
+	result.rows = n;
+	return i->w->ops->commit(i->session, &result, &durability, err);
 }
 
 kd_code try_commit(instance *i, const kd_batch_partition *e, kd_error *err)

@@ -67,6 +67,18 @@ kd_cas begin(instance *i, const kd_batch_partition *e);
 /* Encodes one record per offset of the range, value and key as given (NULL: the offset as text), and writes them. */
 kd_code write_values(instance *i, const kd_batch_partition *e, const char *const *values, kd_error *err);
 void write_range(instance *i, const kd_batch_partition *e);
+/* One row as a transform makes it: for which record, for which table (NULL: the sink's own), and its value. */
+typedef struct made_row {
+	int64_t offset;
+	const char *table, *value;
+} made_row;
+/* Encodes n rows, made one by one, and writes them in pieces as the engine does. */
+typedef made_row make_row_fn(void *opaque, size_t i);
+kd_code write_made(instance *i, const kd_batch_partition *e, size_t n, make_row_fn *make, void *opaque, kd_error *err);
+/* The same for rows that are there. */
+kd_code write_rows(instance *i, const kd_batch_partition *e, const made_row *rows, size_t n, kd_error *err);
+/* Commits n rows. */
+kd_code try_commit_rows(instance *i, const kd_batch_partition *e, int64_t n, kd_error *err);
 kd_batch_result result_of(const kd_batch_partition *e);
 kd_code try_commit(instance *i, const kd_batch_partition *e, kd_error *err);
 void land(instance *i, const kd_batch_partition *e);

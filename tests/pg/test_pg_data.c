@@ -337,7 +337,7 @@ Test(pg_data, a_commit_that_rolls_back_is_no_commit)
 static void end_backends(pg_world *w, const char *where)
 {
 	kt_pg_exec(w->pg.conn ? &w->pg : NULL, "select pg_terminate_backend(pid) from pg_stat_activity"
-		" where application_name like 'kdirect/%%' and %s", where);
+		" where datname = current_database() and application_name like 'kdirect/%%' and %s", where);
 }
 
 Test(pg_data, a_connection_lost_before_commit_means_replay)

@@ -123,6 +123,7 @@ static struct pg_column made_columns[] = {
 static struct pg_columns made = {.schema = "public", .table = "t", .qualified = "\"public\".\"t\"",
 	.column = made_columns,
 	.n = N(made_columns), .utf8 = true};
+static const pg_table made_table = {.written = (char *) "t", .columns = &made};
 
 static kd_code encode(struct pg_encoder *encoder, const kd_batch_partition *batch, int64_t offset, const char *text,
 	kd_buf *out, kd_error *err)
@@ -134,7 +135,7 @@ static kd_code encode(struct pg_encoder *encoder, const kd_batch_partition *batc
 
 static struct pg_encoder *open_made(void)
 {
-	struct pg_encoder_conf conf = {.columns = &made};
+	struct pg_encoder_conf conf = {.tables = &made_table, .n_tables = 1};
 	struct pg_encoder *encoder;
 	kd_error err = {0};
 	cr_assert(!pg_columns_choose(&made, PG_LAYOUT_AUTO, PG_FORMAT_RAW, &err), "%s", err.message);
