@@ -35,6 +35,7 @@ struct args {
 	bool until_latest, offline, sql, deep, strict, execute, no_witness;
 	const char *at;
 	const char *reason;
+	const char *key_separator;
 	int64_t max_lag;
 	int64_t blocked_after_s;
 	int64_t batches;

@@ -240,12 +240,11 @@ static int tell_error(struct run *run, const kd_error *err)
 
 static kd_code run_job(struct run *run, kd_error *err)
 {
-	kd_job_options options = {
-		.log = *log_out_logger(run->log),
-		.until_latest = run->args->until_latest,
-		.observer = run->args->log_every_s == 0 ? tell_each : NULL,
-		.observer_opaque = run,
-	};
+	kd_job_options options = job_file_options(&run->file, log_out_logger(run->log));
+
+	options.until_latest = run->args->until_latest;
+	options.observer = run->args->log_every_s == 0 ? tell_each : NULL;
+	options.observer_opaque = run;
 	kd_code code = kd_job_new(run->file.config, run->file.sink, &options, &run->job, err);
 
 	if (code)

@@ -153,7 +153,7 @@ static void name_person(char who[WHO_SIZE])
 
 static kd_code execute(struct skip *skip, kd_error *err)
 {
-	kd_job_options options = {.log = *log_out_logger(skip->log)};
+	kd_job_options options = job_file_options(&skip->file, log_out_logger(skip->log));
 	char who[WHO_SIZE];
 
 	name_person(who);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* job_file: a configuration must know the sink's keys before it reads the text, and only the text says which sink.
- * So the text is read once, parsed for sink.type, and parsed again with that sink's table. */
+/* job_file: a configuration must know the keys of its sink, decoder and transform before it reads the text, and only the
+ * text says which they are, and which plugins bring them.  So the text is read once, parsed for their names, and parsed
+ * again with their tables. */
 #include "job_file.h"
 
 #include <errno.h>
@@ -8,12 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <kdirect/job.h>
-
-#include "parts.h"
+#include "plugin.h"
 #include "program.h"
 #include "properties.h"
-#include "suggest.h"
 
 enum { MOST_BYTES = 16 << 20 };
 
@@ -80,18 +78,15 @@ static kd_code apply_args(kd_config *config, const struct args *args, kd_error *
 	return code;
 }
 
-static kd_code parse(const struct args *args, const kd_buf *text, const char *name, const kd_sink_ops *sink,
-	kd_diagnostic_fn *report, void *opaque, kd_config **ret_config, kd_error *err)
-{
-	kd_config *config = kd_config_new(sink ? &(kd_options){sink->options, sink->n_options} : NULL, sink ? 1 : 0);
-	kd_code code;
+/* ---- one reading of the text ---- */
 
-	*ret_config = config;
-	if (!config)
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
-	code = kd_config_parse(config, text->data ? text->data : "", text->size, name, report, opaque, err);
-	return code ? code : apply_args(config, args, err);
-}
+struct reading {
+	const struct args *args;
+	const char *name; /* of the file, in findings */
+	kd_buf text;
+	kd_diagnostic_fn *report;
+	void *opaque;
+};
 
 static void forget(void *opaque, const kd_diagnostic *diagnostic)
 {
@@ -99,98 +94,203 @@ static void forget(void *opaque, const kd_diagnostic *diagnostic)
 	(void) diagnostic;
 }
 
-static const kd_sink_ops *find_sink(const char *type)
+/* A program with one part of a kind needs no name of it in the file. */
+static kd_code imply(kd_config *config, enum part_kind kind, kd_error *err)
 {
-	const kd_sink_ops *sink;
+	const char *only = program_only(kind), *key = part_kind_key(kind);
+	kd_buf text = {0};
+	kd_code code;
 
-	for (size_t i = 0; (sink = program_sink(i)); i++)
-		if (strcmp(sink->name, type) == 0)
-			return sink;
-	return NULL;
+	if (!only)
+		return KD_OK;
+	if (!kd_buf_printf(&text, "{\"%.*s\": {\"type\": \"%s\"}}", (int) strcspn(key, "."), key, only))
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+	code = kd_config_defaults(config, text.data, text.size, program_name(), NULL, NULL, err);
+	kd_buf_done(&text);
+	return code;
 }
 
-/* NULL where none is named or none is known by that name: then kd_config_check, or unknown_sink, says so. */
-static const kd_sink_ops *sink_of(const struct args *args, const kd_buf *text, const char *name, char *ret_type,
-	size_t size)
+static kd_code add_defaults(const struct reading *reading, kd_config *config, kd_error *err)
 {
-	kd_config *config = NULL;
-	kd_error ignored = {0};
-	const kd_sink_ops *sink = NULL;
-	const char *type;
+	const char *defaults = program_connector()->defaults;
+	char name[128];
+	kd_code code = KD_OK;
 
-	ret_type[0] = '\0';
-	if (parse(args, text, name, NULL, forget, NULL, &config, &ignored) == KD_OK &&
-	    (type = kd_config_peek(config, "sink.type"))) {
-		snprintf(ret_type, size, "%s", type);
-		sink = find_sink(type);
+	snprintf(name, sizeof name, "<defaults of %s>", program_name());
+	if (defaults)
+		code = kd_config_defaults(config, defaults, strlen(defaults), name, reading->report, reading->opaque, err);
+	for (int kind = 0; !code && kind < PART_KINDS; kind++)
+		code = imply(config, (enum part_kind) kind, err);
+	return code;
+}
+
+/* The caller frees *ret_config in every case. */
+static kd_code parse(const struct reading *reading, const kd_options *tables, size_t n, kd_config **ret_config,
+	kd_error *err)
+{
+	kd_config *config = kd_config_new(tables, n);
+	kd_code code;
+
+	*ret_config = config;
+	if (!config)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+	code = kd_config_parse(config, reading->text.data ? reading->text.data : "", reading->text.size, reading->name,
+		reading->report, reading->opaque, err);
+	if (!code)
+		code = apply_args(config, reading->args, err);
+	return code ? code : add_defaults(reading, config, err);
+}
+
+/* ---- the parts that it names ---- */
+
+static kd_code load_plugins(struct job_file *job, kd_config *config, kd_error *err)
+{
+	const char *slash = strrchr(job->path, '/'), *path;
+	char *folder = slash ? strndup(job->path, slash == job->path ? 1 : (size_t) (slash - job->path)) : strdup(".");
+	kd_code code = folder ? KD_OK : kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+
+	for (size_t i = 0; !code && (path = kd_config_peek_at(config, "plugins", i)); i++) {
+		char *copy = strdup(path);
+
+		code = copy ? plugin_load(&job->parts, copy, folder, err) : kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+		free(copy);
 	}
-	kd_config_free(config);
-	return sink;
+	free(folder);
+	return code;
 }
 
-/* Without the sink's table its keys are all unknown: of a wrong name that would be a false trail. */
-struct filter {
-	kd_diagnostic_fn *report;
-	void *opaque;
+/* What a first look at the text, without any table, says. */
+struct named {
+	char *types[PART_KINDS]; /* NULL: not named */
+	const struct part *parts[PART_KINDS];
+	bool unknown; /* one is named that is not there */
 };
 
-static void report_but_sink(void *opaque, const kd_diagnostic *diagnostic)
+static kd_code look(struct job_file *job, const struct reading *reading, struct named *named, kd_error *err)
+{
+	struct reading silent = *reading;
+	kd_config *config = NULL;
+	kd_error ignored = {0};
+	const char *type;
+	kd_code code = parts_add_program(&job->parts, err);
+
+	silent.report = forget;
+	/* What is wrong with the text is told by the second reading. */
+	if (!code && parse(&silent, NULL, 0, &config, &ignored) == KD_OK) {
+		code = load_plugins(job, config, err);
+		for (int kind = 0; !code && kind < PART_KINDS; kind++) {
+			if (!(type = kd_config_peek(config, part_kind_key((enum part_kind) kind))))
+				continue;
+			if (!(named->types[kind] = strdup(type)))
+				code = kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+			else if (!(named->parts[kind] = parts_find(&job->parts, (enum part_kind) kind, type)))
+				named->unknown = true;
+		}
+	}
+	kd_config_free(config);
+	return code;
+}
+
+/* Without a part's table its keys are all unknown: of a wrong name that would be a false trail. */
+struct filter {
+	const struct reading *reading;
+	const struct named *named;
+};
+
+static void report_but_parts(void *opaque, const kd_diagnostic *diagnostic)
 {
 	const struct filter *filter = opaque;
+	char start[64];
 
-	if (strncmp(diagnostic->message, "unknown key \"sink.", strlen("unknown key \"sink.")) != 0)
-		filter->report(filter->opaque, diagnostic);
+	for (int kind = 0; kind < PART_KINDS; kind++) {
+		const char *key = part_kind_key((enum part_kind) kind);
+
+		snprintf(start, sizeof start, "unknown key \"%.*s.", (int) strcspn(key, "."), key);
+		if (!filter->named->parts[kind] && (filter->named->types[kind] || kind == PART_SINK) &&
+		    strncmp(diagnostic->message, start, strlen(start)) == 0)
+			return;
+	}
+	filter->reading->report(filter->reading->opaque, diagnostic);
 }
 
-static kd_code unknown_sink(kd_config *config, const char *name, const char *type, kd_diagnostic_fn *report,
-	void *opaque, kd_error *err)
+/* One name that leads nowhere, and what else is wrong. */
+static kd_code unknown_part(const struct job_file *job, const struct reading *reading, const struct named *named,
+	kd_error *err)
 {
-	const char *names[16];
-	struct filter filter = {report, opaque};
-	const kd_sink_ops *sink;
+	struct filter filter = {reading, named};
 	kd_error ignored = {0};
-	char message[256];
-	size_t n = 0;
-	const char *near;
+	char message[256] = "";
 
-	while (n < 16 && (sink = program_sink(n)))
-		names[n++] = sink->name;
-	near = suggest(type, names, n);
-	snprintf(message, sizeof message, "sink.type: there is no sink \"%s\"%s%s%s", type, near ? "; did you mean \"" : "",
-		near ? near : "", near ? "\"?" : "");
-	report(opaque, &(kd_diagnostic){.file = name, .message = message});
-	if (kd_config_check(config, report_but_sink, &filter, &ignored))
+	for (int kind = PART_KINDS - 1; kind >= 0; kind--) {
+		if (!named->types[kind] || named->parts[kind])
+			continue;
+		const char *near = parts_suggest(&job->parts, (enum part_kind) kind, named->types[kind]);
+		snprintf(message, sizeof message, "%s: there is no %s \"%s\"%s%s%s", part_kind_key((enum part_kind) kind),
+			part_kind_name((enum part_kind) kind), named->types[kind], near ? "; did you mean \"" : "",
+			near ? near : "", near ? "\"?" : "");
+		reading->report(reading->opaque, &(kd_diagnostic){.file = reading->name, .message = message});
+	}
+	if (kd_config_check(job->config, report_but_parts, &filter, &ignored))
 		kd_error_clear(&ignored);
-	return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s: %s", name, message);
+	return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s: %s", reading->name, message);
 }
+
+static kd_code read_whole(struct job_file *job, const struct reading *reading, const struct named *named, kd_error *err)
+{
+	const kd_connector *connector = program_connector();
+	kd_options tables[PART_KINDS + 1];
+	size_t n = 0;
+	kd_code code;
+
+	for (int kind = 0; kind < PART_KINDS; kind++)
+		if (named->parts[kind])
+			tables[n++] = part_options(named->parts[kind]);
+	tables[n++] = (kd_options){connector->options, connector->n_options};
+	code = parse(reading, tables, n, &job->config, err);
+	if (code)
+		return code;
+	if (named->unknown)
+		return unknown_part(job, reading, named, err);
+	job->sink = named->parts[PART_SINK] ? named->parts[PART_SINK]->ops : NULL;
+	job->decoder = named->parts[PART_DECODER] ? named->parts[PART_DECODER]->ops : NULL;
+	job->transform = named->parts[PART_TRANSFORM] ? named->parts[PART_TRANSFORM]->ops : NULL;
+	return kd_config_check(job->config, report_but_parts, &(struct filter){reading, named}, err);
+}
+
+/* ---- the file ---- */
 
 kd_code job_file_open(const struct args *args, const char *path, kd_diagnostic_fn *report, void *opaque,
 	struct job_file *ret, kd_error *err)
 {
-	const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path;
-	kd_buf text = {0};
-	char type[64] = "";
+	struct reading reading = {.args = args, .name = strcmp(path, "-") == 0 ? "<stdin>" : path, .report = report,
+		.opaque = opaque};
+	struct named named = {0};
 	kd_code code;
 
 	*ret = (struct job_file){.path = path};
-	code = read_all(path, &text, err);
-	ret->text = text.data;
-	if (code)
-		return code;
-	ret->sink = sink_of(args, &text, name, type, sizeof type);
-	code = parse(args, &text, name, ret->sink, report, opaque, &ret->config, err);
-	if (code)
-		return code;
-	if (!ret->sink && type[0])
-		return unknown_sink(ret->config, name, type, report, opaque, err);
-	return kd_config_check(ret->config, report, opaque, err);
+	code = read_all(path, &reading.text, err);
+	ret->text = reading.text.data;
+	if (!code)
+		code = look(ret, &reading, &named, err);
+	if (!code)
+		code = read_whole(ret, &reading, &named, err);
+	for (int kind = 0; kind < PART_KINDS; kind++)
+		free(named.types[kind]);
+	return code;
 }
 
 void job_file_done(struct job_file *job)
 {
 	kd_config_free(job->config);
+	parts_done(&job->parts);
 	free(job->text);
 	*job = (struct job_file){0};
+}
+
+kd_job_options job_file_options(const struct job_file *job, const kd_logger *log)
+{
+	return (kd_job_options){.log = *log, .version = program_connector()->version, .program = program_name(),
+		.decoder = job->decoder, .transform = job->transform};
 }
 
 void job_file_print(void *opaque, const kd_diagnostic *diagnostic)

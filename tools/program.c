@@ -8,7 +8,7 @@
 #include "verbs.h"
 
 static const struct verb *const common[] = {
-	&verb_run, &verb_check, &verb_plan, &verb_offsets, &verb_batches, &verb_audit, &verb_skip,
+	&verb_run, &verb_check, &verb_plan, &verb_try, &verb_offsets, &verb_batches, &verb_audit, &verb_skip,
 };
 enum { N_COMMON = sizeof common / sizeof common[0] };
 

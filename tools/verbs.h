@@ -5,7 +5,7 @@
 
 #include "args.h"
 
-extern const struct verb verb_run, verb_check, verb_plan, verb_offsets, verb_batches, verb_audit, verb_skip;
+extern const struct verb verb_run, verb_check, verb_plan, verb_offsets, verb_batches, verb_audit, verb_skip, verb_try;
 extern const struct verb verb_demo; /* of kdirect only */
 
 int cmd_run(int argc, char **argv);
@@ -15,6 +15,7 @@ int cmd_offsets(int argc, char **argv);
 int cmd_batches(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_skip(int argc, char **argv);
+int cmd_try(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* Prints docs/CLI.md ("cli") or docs/CONFIGURATION.md ("configuration"); false for any other name. */

@@ -3,7 +3,7 @@
 # Every verb teaches itself, on stdout, with exit code 0: examples first, then what it does, options, exit codes.
 . "$(dirname "$0")/lib.sh"
 
-verbs="run check plan offsets batches audit skip demo"
+verbs="run check plan try offsets batches audit skip demo new"
 
 run 0 --help
 for verb in $verbs; do shows "  $verb "; done

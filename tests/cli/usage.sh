@@ -12,7 +12,7 @@ run 2 --nonsense
 one_line
 run 2 help nonsense
 
-for verb in run check plan offsets batches audit skip demo; do
+for verb in run check plan try offsets batches audit skip demo new; do
 	run 2 "$verb" --nonsense-option
 	one_line
 	says "kdirect $verb: unknown option \"--nonsense-option\""
@@ -71,7 +71,7 @@ says "--reason is missing"
 run 2 skip job.json orders/3@7..7 --reason x
 says "the range is empty"
 
-for verb in run check plan batches audit; do
+for verb in run check plan try batches audit; do
 	run 2 "$verb" /no/such/job.json
 	[ "$verb" = check ] || says 'could not open "/no/such/job.json"'
 done

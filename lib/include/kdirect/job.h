@@ -107,6 +107,27 @@ typedef struct kd_plan_row {
 KD_API kd_code kd_plan_preview(const kd_config *config, const kd_sink_ops *sink, void *session, kd_kafka *kafka,
 	kd_plan_row **ret_rows, size_t *ret_n, kd_error *err) KD_CHECK;
 
+/* Records through a job's decoder and transform, without a broker or a sink: for tests of one's own parts.
+ *
+ * Order of calls: kd_try_open with a checked configuration, kd_try_record any number of times, kd_try_close.  One thread
+ * at a time. */
+typedef struct kd_try kd_try;
+
+/* One row as the sink's encoder would get it: record->value are its bytes, record->table where it goes (NULL: the sink's
+ * own).  Borrowed for the call.  Anything but KD_OK, with err set, ends the record with it. */
+typedef kd_code kd_try_row(void *opaque, const kd_record *record, kd_error *err);
+
+/* Of the options, decoder, transform and log are used.  A job without a decoder of its own gets what it would run with:
+ * raw, or json where it has a transform and sink.layout is not "raw".  KD_ECONFIG where the transform looks up in tables:
+ * there are none.  config and opaque must outlive the result. */
+KD_API kd_code kd_try_open(const kd_config *config, const kd_job_options *options, kd_try_row *row, void *opaque,
+	kd_try **ret_try, kd_error *err) KD_CHECK;
+/* Calls row for each row that comes of it; *ret_rows: how many, 0: dropped.  KD_ERECORD where the record is refused; the
+ * next one may still be tried. */
+KD_API kd_code kd_try_record(kd_try *trial, const kd_record *record, uint32_t *ret_rows, kd_error *err) KD_CHECK;
+/* Accepts NULL. */
+KD_API void kd_try_close(kd_try *trial);
+
 KD_API const char *kd_version(void);
 
 #ifdef __cplusplus
