@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hooks: what kdirect-sink-conformance sees of minimal's file when it does not ask the sink.
+ *
+ * Deliberately another reader than the sink's own: it takes every line that begins with R, as a person with grep would. */
+#include <inttypes.h>
+#include <kdirect/conformance.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static kd_code no_memory(kd_error *err)
+{
+	return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
+}
+
+/* The configuration of the test says {dir}/data. */
+static kd_code open_place(const kd_conformance_place *place, void **ret_db, kd_error *err)
+{
+	kd_buf path = {0};
+	if (!kd_buf_printf(&path, "%s/data", place->dir) || !kd_buf_append(&path, "", 1))
+		return no_memory(err);
+	*ret_db = path.data;
+	return KD_OK;
+}
+
+/* In place; "-" is NULL. */
+static const char *from_hex(char *hex, size_t *ret_size)
+{
+	size_t n = strlen(hex) / 2;
+	if (!strcmp(hex, "-"))
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+		hex[i] = (char) strtoul(digits, NULL, 16);
+	}
+	*ret_size = n;
+	return hex;
+}
+
+static bool take_line(char *line, kd_conformance_row_fn *fn, void *opaque)
+{
+	char *field[8];
+	for (int i = 0; i < 8; i++)
+		if (!(field[i] = strsep(&line, " \n")))
+			return true;
+	if (strcmp(field[0], "R") != 0)
+		return true;
+	kd_conformance_row row = {.topic = field[2], .partition = atoi(field[3]), .offset = strtoll(field[4], NULL, 10),
+		.timestamp_ms = strtoll(field[5], NULL, 10)};
+	row.key = from_hex(field[6], &row.key_size);
+	row.value = from_hex(field[7], &row.value_size);
+	return fn(opaque, &row);
+}
+
+static kd_code read_rows(void *path, kd_conformance_row_fn *fn, void *opaque, kd_error *err)
+{
+	FILE *file = fopen(path, "r");
+	char *line = NULL;
+	size_t size = 0;
+	if (!file)
+		return kd_error_set(err, KD_EIO, KD_STOP, "could not open \"%s\"", (char *) path);
+	while (getline(&line, &size, file) >= 0 && take_line(line, fn, opaque))
+		;
+	free(line);
+	fclose(file);
+	return KD_OK;
+}
+
+const kd_conformance_hooks *kd_conformance_entry(void)
+{
+	static const kd_conformance_hooks hooks = {.abi = KD_CONFORMANCE_ABI, .open = open_place, .close = free,
+		.rows = read_rows};
+	return &hooks;
+}
