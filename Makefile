@@ -66,11 +66,13 @@ SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(
 # The conformance suite is also an installed program, without criterion.
 CONFORM_SRC := $(wildcard tests/conformance/program/*.c) \
               $(filter-out $(TEST_SRC) %/in_criterion.c,$(wildcard tests/conformance/*.c))
+# Connectors that a suite kills.
+VICTIM_SRC := $(wildcard tests/crash/program/*.c)
 RACE_SRC   := $(wildcard tests/race/race_*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
 HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
 ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
-              $(BENCH_SRC) $(CONFORM_SRC)
+              $(BENCH_SRC) $(CONFORM_SRC) $(VICTIM_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
@@ -87,7 +89,7 @@ TOOL       := $(if $(TOOL_SRC),$(BUILD)/bin/kdirect)
 CONFORM    := $(BUILD)/bin/kdirect-sink-conformance
 CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
-PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%)
+PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%) $(VICTIM_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 
 ##@ Build
@@ -194,6 +196,7 @@ SERVERS_kafka       := pg kafka
 SERVERS_cli         := pg kafka
 SERVERS_crash       := pg kafka
 $(foreach s,$(SUITES),$(eval build-$(s) run-$(s): all $(call suite,$(s))))
+build-crash run-crash: | $(VICTIM_SRC:%.c=$(BUILD)/%)
 $(SUITES:%=build-%):
 $(SUITES:%=run-%): run-%:
 	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh $* '$(SERVERS_$*)' $(filter $(BUILD)/tests/%,$^)
