@@ -24,6 +24,7 @@ struct audit_check {
 	audit_finding_fn *fn;
 	void *opaque;
 	int64_t findings;
+	bool may_split;
 	struct segments segments;
 	struct audit_sums *sums; /* one a segment */
 	struct gap *gaps;
@@ -82,6 +83,11 @@ void audit_check_free(struct audit_check *check)
 	free(check->gaps);
 	free(check->withdrawn);
 	free(check);
+}
+
+void audit_check_may_split(struct audit_check *check)
+{
+	check->may_split = true;
 }
 
 bool audit_check_segment(struct audit_check *check, const kd_segment *segment)
@@ -197,7 +203,7 @@ static void check_segment(struct audit_check *check, const kd_segment *s)
 		find(check, "I2", s, (kd_range){s->start_offset, s->log_from},
 			"%lld records and %lld offsets of gaps were pruned from %lld offsets", LL(s->pruned_records),
 			LL(s->pruned_gap), LL(pruned));
-	if (s->pruned_rows + s->pruned_dropped > s->pruned_records)
+	if (s->pruned_rows + s->pruned_dropped > s->pruned_records && !check->may_split)
 		find(check, "I2", s, (kd_range){s->start_offset, s->log_from},
 			"%lld rows and %lld dropped were pruned for %lld records", LL(s->pruned_rows), LL(s->pruned_dropped),
 			LL(s->pruned_records));
@@ -366,13 +372,15 @@ static void match_gaps(struct audit_check *check, const kd_batch_row *row)
 static void judge_counts(struct audit_check *check, const kd_batch_row *row)
 {
 	const kd_segment *s = current(check);
+	int64_t kept = row->records - row->dropped - row->dead_letters;
 
 	if (row->records < 0 || row->rows < 0 || row->dropped < 0 || row->dead_letters < 0 || row->gap < 0)
 		find(check, "I1", s, row->range, "a count below zero");
-	else if (row->rows != row->records - row->dropped - row->dead_letters)
+	else if (row->rows < kept || (row->rows > kept && !check->may_split))
 		find(check, row->rows < row->records ? "I1" : "I2", s, row->range,
-			"%lld records became %lld rows, %lld dropped and %lld dead letters", LL(row->records), LL(row->rows),
-			LL(row->dropped), LL(row->dead_letters));
+			"%lld records became %lld rows, %lld dropped and %lld dead letters%s", LL(row->records), LL(row->rows),
+			LL(row->dropped), LL(row->dead_letters),
+			row->rows > kept ? " (where a transform splits records: the job file must name it)" : "");
 	else if (row->records + row->gap > row->range.until - row->range.from)
 		find(check, "I2", s, row->range, "%lld records and %lld offsets of gaps from a range of %lld", LL(row->records),
 			LL(row->gap), LL(row->range.until - row->range.from));

@@ -13,6 +13,7 @@
 struct audit_deep {
 	bool checked;      /* Kafka was read for this segment */
 	bool by_offsets;   /* else by counts */
+	bool split;        /* records gave several rows: rows are compared by range, offsets as a subset of Kafka's */
 	struct audit_window_sums sums;
 	int64_t not_checkable; /* records of the ledger that Kafka no longer holds */
 	char note[256];    /* why it was not checked, or only by counts; "" */
@@ -22,6 +23,7 @@ struct audit_deep_job {
 	const struct ledger_session *ledger; /* within its snapshot */
 	const struct audit_check *check;     /* after audit_check_end */
 	kd_kafka *kafka;
+	bool has_tables; /* rows may go to other tables than the one that is read */
 	audit_finding_fn *fn;
 	void *opaque;
 };

@@ -112,9 +112,21 @@ static void print_findings(const struct audit_report *report, FILE *to)
 			REPORT_FINDINGS);
 }
 
+/* What the verdict does not say, where the sink has no transactions. */
+static void print_guarantee(const struct audit_report *report, FILE *to)
+{
+	if (report->guarantee == KD_GUARANTEE_KEYED)
+		fprintf(to, "note: the sink is keyed: proved is that every range was put whole, in order, and confirmed before its "
+			"position moved; not proved, since the target has no transactions, is how often a record was put: it may be "
+			"repeated, with the same identifier, key and content\n");
+	if (report->guarantee == KD_GUARANTEE_NONE)
+		fprintf(to, "note: the sink keeps no rows: only the ledger was looked at\n");
+}
+
 /* Why parts were not checked: each reason once. */
 static void print_notes(const struct audit_report *report, FILE *to)
 {
+	print_guarantee(report, to);
 	size_t n = report->deep ? audit_check_segments(report->check)->n : 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -158,8 +170,13 @@ void audit_report_people(const struct audit_report *report, FILE *to)
 {
 	struct totals totals = add_up(report);
 
-	fprintf(to, "job \"%s\" into %s, Kafka cluster %s, %s\n\n", report->job, report->target, report->cluster_id,
-		report->isolation);
+	fprintf(to, "job \"%s\" into %s, Kafka cluster %s, %s, %s", report->job, report->target, report->cluster_id,
+		report->isolation, kd_guarantee_name(report->guarantee));
+	if (report->decoder)
+		fprintf(to, ", decoder %s", report->decoder);
+	if (report->transform)
+		fprintf(to, ", transform %s", report->transform);
+	fputs("\n\n", to);
 	print_segments(report, to);
 	fputc('\n', to);
 	print_gaps(report, to);
@@ -172,8 +189,8 @@ void audit_report_people(const struct audit_report *report, FILE *to)
 
 static json_t *deep_json(const struct audit_deep *deep)
 {
-	return json_pack("{s:b s:b s:I s:I s:I s:I s:I s:I s:s}", "checked", deep->checked, "by_offsets", deep->by_offsets,
-		"kafka", (json_int_t) deep->sums.kafka, "rows", (json_int_t) deep->sums.rows, "both",
+	return json_pack("{s:b s:b s:b s:I s:I s:I s:I s:I s:I s:s}", "checked", deep->checked, "by_offsets",
+		deep->by_offsets, "split", deep->split, "kafka", (json_int_t) deep->sums.kafka, "rows", (json_int_t) deep->sums.rows, "both",
 		(json_int_t) deep->sums.both, "missing", (json_int_t) deep->sums.missing, "double",
 		(json_int_t) deep->sums.doubled, "not_checkable", (json_int_t) deep->not_checkable, "note", deep->note);
 }
@@ -239,8 +256,9 @@ static json_t *lists_json(const struct audit_report *report)
 bool audit_report_json(const struct audit_report *report, FILE *to)
 {
 	struct totals totals = add_up(report);
-	json_t *json = json_pack("{s:s s:s s:s s:s s:b s:i s:I s:I s:I s:I s:I s:I s:I}", "job", report->job, "target",
-		report->target, "cluster_id", report->cluster_id, "isolation", report->isolation, "proved",
+	json_t *json = json_pack("{s:s s:s s:s s:s? s:s? s:s s:s s:b s:i s:I s:I s:I s:I s:I s:I s:I}", "job", report->job,
+		"target", report->target, "guarantee", kd_guarantee_name(report->guarantee), "decoder", report->decoder,
+		"transform", report->transform, "cluster_id", report->cluster_id, "isolation", report->isolation, "proved",
 		audit_report_proved(report), "partitions", (int) totals.partitions, "offsets", (json_int_t) totals.offsets,
 		"ranges", (json_int_t) totals.ranges, "records", (json_int_t) totals.records, "rows", (json_int_t) totals.rows,
 		"gap_offsets", (json_int_t) totals.gap, "finding_count", (json_int_t) report->all_findings, "gap_count",

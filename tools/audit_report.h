@@ -11,6 +11,8 @@ enum { REPORT_FINDINGS = 1000, REPORT_GAPS = 1000 };
 struct audit_report {
 	bool strict; /* a recorded gap is a finding */
 	char *job, *target, *cluster_id, *isolation;
+	kd_guarantee guarantee; /* of the sink */
+	const char *decoder, *transform; /* by name; NULL: none */
 	const struct audit_check *check;
 	struct audit_finding *findings; /* the first REPORT_FINDINGS; their segments are of the check */
 	size_t n_findings;

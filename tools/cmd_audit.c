@@ -154,7 +154,8 @@ static kd_code read_twice(struct audit *audit, kd_error *err)
 static kd_code go_deep(struct audit *audit, kd_error *err)
 {
 	size_t n = audit_check_segments(audit->check)->n;
-	struct audit_deep_job job = {.ledger = &audit->ledger, .check = audit->check, .fn = on_finding, .opaque = audit};
+	struct audit_deep_job job = {.ledger = &audit->ledger, .check = audit->check, .fn = on_finding, .opaque = audit,
+		.has_tables = kd_config_strings_count(audit->file.config, "sink.tables") > 0};
 	kd_code code = kd_kafka_open_config(audit->file.config, audit->log, VERB_TIMEOUT_MS, &job.kafka, err);
 
 	audit->report.deep = calloc(n + 1, sizeof *audit->report.deep);
@@ -182,6 +183,18 @@ static kd_code look(struct audit *audit, kd_error *err)
 		code = go_deep(audit, err);
 	audit->ledger.ops->snapshot_end(audit->ledger.session);
 	return code;
+}
+
+/* What the job file says of how rows come to be. */
+static void take_parts(struct audit *audit)
+{
+	const struct job_file *file = &audit->file;
+
+	audit->report.guarantee = file->sink->guarantee;
+	audit->report.decoder = file->decoder ? file->decoder->name : NULL;
+	audit->report.transform = file->transform ? file->transform->name : NULL;
+	if (file->transform)
+		audit_check_may_split(audit->check);
 }
 
 static int show(const struct audit *audit)
@@ -219,6 +232,7 @@ static int audit_file(const struct args *args)
 	audit.check = audit_check_new(on_finding, &audit);
 	audit.report.check = audit.check;
 	if (exit_code == 0 && audit.check) {
+		take_parts(&audit);
 		if (look(&audit, &err)) {
 			fprintf(stderr, "%s audit: %s\n", program_name(), err.message);
 			exit_code = kd_exit_code(err.code, &err);
@@ -257,9 +271,14 @@ const struct verb verb_audit = {
 		"position (I1, I2, I3); the rows of each range account for its records; every range was planned under a batch "
 		"time of its own, in order, and what is planned and not committed begins at the position (I6). Offsets that "
 		"were given up on purpose are listed; they are findings with --strict only.\n\n"
+		"Where the sink's guarantee is \"keyed\", the target has no transactions: proved is that every range was put whole, in "
+		"order, and confirmed before the position moved; how often a record was put is not known.\n\n"
 		"--deep takes one snapshot of the database, reads the topics again at the job's isolation level, and compares "
 		"offset by offset. What Kafka no longer holds, by retention or compaction, is counted as not checkable. A "
-		"table without the columns kafka_topic, kafka_partition and kafka_offset is compared by counts.",
+		"table without the columns kafka_topic, kafka_partition and kafka_offset is compared by counts. Where a transform "
+		"drops records, offsets that are missing are compared with the number that the ledger counts as dropped; where it "
+		"makes several rows of a record, an offset may be there more than once, and the rows of each range are compared "
+		"with the ledger's count instead. Rows in tables of sink.tables are counted in the ledger only.",
 	.options = options,
 	.exits =
 		"0  proved\n"

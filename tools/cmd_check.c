@@ -217,6 +217,51 @@ static void check_sink(struct check *check)
 		put_error(check, "sink", &err);
 }
 
+static kd_code ignore_row(void *opaque, const kd_record *record, kd_error *err)
+{
+	(void) opaque, (void) record, (void) err;
+	return KD_OK;
+}
+
+/* What stands between a record and the sink. */
+static void tell_parts(struct check *check)
+{
+	static const char *const meanings[] = {
+		[KD_GUARANTEE_NONE] = "the sink keeps nothing",
+		[KD_GUARANTEE_KEYED] = "every record is put at least once, in order; a repetition has the same identifier, key and "
+				       "content",
+		[KD_GUARANTEE_EXACTLY_ONCE] = "rows and ledger move in one transaction",
+	};
+	const struct job_file *file = &check->file;
+
+	put_text(check, KD_FINDING_OK, "guarantee", "%s: %s", kd_guarantee_name(file->sink->guarantee),
+		meanings[file->sink->guarantee]);
+	if (file->decoder)
+		put_text(check, KD_FINDING_OK, "decoder", "\"%s\": %s", file->decoder->name,
+			file->decoder->summary ? file->decoder->summary : "");
+	if (file->transform)
+		put_text(check, KD_FINDING_OK, "transform", "\"%s\": %s", file->transform->name,
+			file->transform->summary ? file->transform->summary : "");
+	if (file->transform && file->transform->look_up && !file->sink->query)
+		put_text(check, KD_FINDING_BAD, "transform", "\"%s\" looks up in the sink's tables, and the sink \"%s\" has none to "
+			"read", file->transform->name, file->sink->name);
+}
+
+/* Decoder and transform as a worker opens them: what they have against their configuration. */
+static void open_parts(struct check *check)
+{
+	const struct job_file *file = &check->file;
+	kd_job_options options = job_file_options(file, check->log);
+	kd_try *trial = NULL;
+	kd_error err = {0};
+
+	if ((!file->decoder && !file->transform) || (file->transform && file->transform->look_up))
+		return;
+	if (kd_try_open(file->config, &options, ignore_row, NULL, &trial, &err))
+		put_error(check, file->transform ? "transform" : "decoder", &err);
+	kd_try_close(trial);
+}
+
 static int print_sql(struct check *check)
 {
 	kd_sink_context context = {.ops = check->file.sink, .config = check->file.config, .log = check->log,
@@ -251,8 +296,10 @@ static int look(struct check *check)
 		return print_sql(check);
 	put_text(check, KD_FINDING_OK, "configuration", "job \"%s\", sink \"%s\"",
 		kd_config_string(check->file.config, "job"), check->file.sink->name);
+	tell_parts(check);
 	if (check->args->offline)
-		return 0;
+		return check->bad ? 1 : 0;
+	open_parts(check);
 	check_sink(check);
 	check_kafka(check);
 	return check->exit_code ? check->exit_code : check->bad ? 1 : 0;

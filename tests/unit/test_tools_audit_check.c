@@ -14,6 +14,7 @@ struct ledger {
 	const char *invariant; /* of the first finding; NULL: it is whole */
 	const char *says;      /* part of its text */
 	int findings;          /* how many; one fault is to be one finding */
+	bool may_split;        /* the job has a transform */
 	kd_segment segments[MOST];
 	kd_batch_row rows[MOST];
 	kd_gap gaps[MOST];
@@ -49,6 +50,18 @@ static const struct ledger ledgers[] = {
 	 .segments = {{SEGMENT(0, 0, 20, 20, 2), .log_from = 10, .pruned_batches = 3, .pruned_records = 9,
 		.pruned_rows = 8, .pruned_dropped = 1}},
 	 .rows = {{ROW(0, 2, 10, 20), COMMITTED(10)}}},
+	{.name = "records that a transform split, and dropped",
+	 .may_split = true,
+	 .segments = {{SEGMENT(0, 0, 20, 20, 2), .log_from = 5, .pruned_batches = 1, .pruned_records = 5, .pruned_rows = 9}},
+	 .rows = {{ROW(0, 2, 5, 20), .state = KD_BATCH_COMMITTED, .records = 15, .rows = 40, .dropped = 2}}},
+	{.name = "fewer rows than kept records, also with a transform", .may_split = true, .invariant = "I1",
+	 .says = "15 records became 12 rows, 2 dropped", .findings = 1,
+	 .segments = {{SEGMENT(0, 0, 20, 20, 1)}},
+	 .rows = {{ROW(0, 1, 0, 20), .state = KD_BATCH_COMMITTED, .records = 15, .rows = 12, .dropped = 2}}},
+	{.name = "more rows than records, and no transform", .invariant = "I2", .says = "the job file must name it",
+	 .findings = 1,
+	 .segments = {{SEGMENT(0, 0, 20, 20, 1)}},
+	 .rows = {{ROW(0, 1, 0, 20), .state = KD_BATCH_COMMITTED, .records = 15, .rows = 16}}},
 	{.name = "a gap that its range counts",
 	 .segments = {{SEGMENT(0, 0, 20, 20, 1)}},
 	 .rows = {{ROW(0, 1, 0, 20), COMMITTED(15), .gap = 5}},
@@ -204,6 +217,8 @@ static struct audit_check *judge(const struct ledger *ledger, struct seen *seen)
 	struct audit_check *check = audit_check_new(on_finding, seen);
 
 	cr_assert(check);
+	if (ledger->may_split)
+		audit_check_may_split(check);
 	for (int i = 0; i < MOST && ledger->segments[i].topic; i++)
 		cr_assert(audit_check_segment(check, &ledger->segments[i]));
 	for (int i = 0; i < MOST && ledger->rows[i].batch_time_ms; i++)
