@@ -90,14 +90,24 @@ static void print_own_keys(FILE *to, const kd_connector *connector)
 
 static void print_examples(FILE *to, const char *name)
 {
-	if (program_find_verb("demo"))
-		fprintf(to, "  %s demo                              see it work, on this machine\n", name);
-	fprintf(to,
-		"  %s offsets -b localhost:9092         what a cluster holds\n"
-		"  %s check orders.json                 is the job right?\n"
-		"  %s run orders.json                   run it\n"
-		"  %s audit orders.json                 prove that nothing is missing or doubled\n",
-		name, name, name, name);
+	static const struct {
+		const char *verb, *arguments, *shows;
+	} rows[] = {
+		{"demo", "", "see it work, on this machine"},
+		{"new", "orders", "write a connector of your own"},
+		{"offsets", "-b localhost:9092", "what a cluster holds"},
+		{"check", "orders.json", "is the job right?"},
+		{"run", "orders.json", "run it"},
+		{"audit", "orders.json", "prove that nothing is missing or doubled"},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char left[128];
+
+		snprintf(left, sizeof left, "%s %s %s", name, rows[i].verb, rows[i].arguments);
+		if (program_find_verb(rows[i].verb))
+			fprintf(to, "  %-40s %s\n", left, rows[i].shows);
+	}
 }
 
 void connector_help(FILE *to)
@@ -110,14 +120,12 @@ void connector_help(FILE *to)
 	print_verbs(to);
 	print_parts(to);
 	print_own_keys(to, connector);
+	fprintf(to, "\n\"%s VERB --help\" teaches a verb.\n\"%s --version\" tells all versions.\n"
+		"\"%s --markdown configuration\" is the reference of the job file.\n", name, name, name);
 	fprintf(to,
-		"\n"
-		"\"%s VERB --help\" teaches a verb; \"%s --version\" tells all versions;\n"
-		"\"%s --markdown configuration\" is the reference of the job file.\n"
 		"JOB is a JSON file, or - for standard input. Data is written to stdout, all\n"
 		"else to stderr.\n"
 		"\n"
 		"Exit codes: 0 ok; 1 needs a person; 2 usage or configuration; 3 a newer\n"
-		"instance took over (do not restart); 4 a fault that may heal (restart).\n",
-		name, name, name);
+		"instance took over (do not restart); 4 a fault that may heal (restart).\n");
 }
