@@ -141,9 +141,11 @@ static bool put_cell(const struct csv *csv, kd_row *row, const struct column *co
 	kd_field *field = kd_row_append(row, column->name, column->size);
 	if (!field || (cell->doubled && !single_quotes(row, cell)))
 		return false;
-	field->name_written = column->spelling == KD_SPELLING_AS_IS;
-	bool null = !cell->quoted && cell->size == csv->null_size && memcmp(cell->text, csv->null, cell->size) == 0;
-	if (!null)
+	if (column->spelling == KD_SPELLING_ESCAPED)
+		field->is = KD_FIELD_SPELL_NAME;
+	if (!cell->quoted && cell->size == csv->null_size && memcmp(cell->text, csv->null, cell->size) == 0)
+		kd_field_put(field, KD_JSON_NULL, "null", 4);
+	else
 		kd_field_put_text(field, cell->text, cell->size);
 	return true;
 }

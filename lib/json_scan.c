@@ -15,7 +15,7 @@
 
 static inline const char *skip_space(const char *p, const char *end)
 {
-	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+	while (p < end && (unsigned char) *p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
 		p++;
 	return p;
 }
@@ -345,24 +345,12 @@ static inline const char *next_member(kd_json *json, bool *ret_done)
 	return *ret_done ? p : NULL;
 }
 
-// memcmp for a few bytes, without the call: keys are short, and there are many.
-static inline bool same_bytes(const char *a, const char *b, size_t n)
-{
-	for (; n >= 8; a += 8, b += 8, n -= 8)
-		if (kd_load8(a) != kd_load8(b))
-			return false;
-	for (; n > 0; a++, b++, n--)
-		if (*a != *b)
-			return false;
-	return true;
-}
-
 // p: at the key's opening quote; gives back where the closing one is.
 static inline const char *scan_key(kd_json *json, const char *p, const char *guess, size_t guess_size,
 	kd_json_key *key)
 {
 	key->text = ++p;
-	key->guessed = (size_t) (json->end - p) > guess_size && p[guess_size] == '"' && same_bytes(p, guess, guess_size);
+	key->guessed = (size_t) (json->end - p) > guess_size && p[guess_size] == '"' && kd_same_bytes(p, guess, guess_size);
 	key->escaped = false;
 	if (key->guessed) {
 		key->size = guess_size;
@@ -378,8 +366,23 @@ static inline const char *scan_key(kd_json *json, const char *p, const char *gue
 	return p;
 }
 
+// The key that nearly every document has here, written as nearly every program does: ,"guess": and no space.
+static inline bool scan_guess(kd_json *json, const char *guess, size_t guess_size, kd_json_key *key)
+{
+	const char *p = json->at;
+	size_t left = (size_t) (json->end - p);
+	if (left < 4 || guess_size > left - 4 || !json->begun || p[0] != ',' || p[1] != '"' || p[2 + guess_size] != '"' ||
+		p[3 + guess_size] != ':' || !kd_same_bytes(p + 2, guess, guess_size))
+		return false;
+	*key = (kd_json_key) {p + 2, guess_size, false, true};
+	json->at = skip_space(p + 4 + guess_size, json->end);
+	return true;
+}
+
 kd_json_step kd_json_read_key(kd_json *json, const char *guess, size_t guess_size, kd_json_key *ret_key)
 {
+	if (scan_guess(json, guess, guess_size, ret_key))
+		return KD_JSON_FIELD;
 	bool done;
 	const char *p = next_member(json, &done);
 	if (!p)

@@ -73,25 +73,13 @@ void kd_row_no_memory(kd_row *row)
 
 // ---- finding ----
 
-// memcmp for a few bytes, without the call.
-static inline bool same_bytes(const char *a, const char *b, size_t n)
-{
-	for (; n >= 8; a += 8, b += 8, n -= 8)
-		if (kd_load8(a) != kd_load8(b))
-			return false;
-	for (; n > 0; a++, b++, n--)
-		if (*a != *b)
-			return false;
-	return true;
-}
-
 kd_field *kd_row_find(kd_row *row, const char *name, size_t name_size)
 {
 	if (row->n >= INDEX_FROM)
 		return kd_row_index_find(row, name, name_size);
 	for (size_t i = 0; i < row->n; i++) {
 		kd_field *field = &row->fields[i];
-		if (field->name_size == name_size && same_bytes(field->name, name, name_size))
+		if (field->name_size == name_size && kd_same_bytes(field->name, name, name_size))
 			return field;
 	}
 	return NULL;
@@ -117,24 +105,16 @@ kd_field *kd_row_append(kd_row *row, const char *name, size_t name_size)
 	kd_field *field = &row->fields[row->n++];
 	field->name = name;
 	field->name_size = name_size;
-	field->name_written = true;
-	field->plain = NULL;
-	field->kind = KD_JSON_NULL;
-	field->text = "null";
-	field->size = 4;
-	field->written = true;
-	field->escaped = false;
+	field->is = 0;
 	return field;
 }
 
 kd_field *kd_row_put(kd_row *row, const char *name, size_t name_size)
 {
 	kd_field *field = kd_row_find(row, name, name_size);
-	if (field) {
-		field->plain = NULL;
+	if (field || row->problem.code == KD_ENOMEM)
 		return field;
-	}
-	return row->problem.code == KD_ENOMEM ? NULL : kd_row_append(row, name, name_size);
+	return kd_row_append(row, name, name_size);
 }
 
 // ---- reading ----
@@ -181,12 +161,16 @@ static bool unescape(kd_row *row, const char *text, size_t size, const char **re
 	return true;
 }
 
+static inline bool is_escaped(const kd_json_value *value)
+{
+	return value->kind == KD_JSON_STRING && value->flags & KD_JSON_ESCAPED;
+}
+
 bool kd_row_value(kd_row *row, const kd_json_value *json, kd_value *ret_value)
 {
 	const char *text = json->text;
 	size_t size = json->size;
-	bool escaped = json->kind == KD_JSON_STRING && json->flags & KD_JSON_ESCAPED;
-	if (escaped && !unescape(row, text, size, &text, &size))
+	if (is_escaped(json) && !unescape(row, text, size, &text, &size))
 		return false;
 	*ret_value = make_value(row, json->kind, text, size);
 	return true;
@@ -194,13 +178,15 @@ bool kd_row_value(kd_row *row, const kd_json_value *json, kd_value *ret_value)
 
 static bool read_field(kd_row *row, kd_field *field, kd_value *ret_value)
 {
-	if (!field->escaped) {
-		*ret_value = make_value(row, field->kind, field->text, field->size);
+	const kd_json_value *value = &field->value;
+	if (!is_escaped(value)) {
+		*ret_value = make_value(row, value->kind, value->text, value->size);
 		return true;
 	}
-	if (!field->plain && !unescape(row, field->text, field->size, &field->plain, &field->plain_size))
+	if (!(field->is & KD_FIELD_PLAIN) && !unescape(row, value->text, value->size, &field->plain, &field->plain_size))
 		return false;
-	*ret_value = make_value(row, field->kind, field->plain, field->plain_size);
+	field->is |= KD_FIELD_PLAIN;
+	*ret_value = make_value(row, value->kind, field->plain, field->plain_size);
 	return true;
 }
 

@@ -18,17 +18,20 @@
 #define KD_SHAPE_MOST 64       /* names remembered */
 #define KD_SHAPE_NAME_BYTES 64 /* longer ones are not */
 
+enum kd_field_is {
+	KD_FIELD_READ = 1,       /* name and value stand as they are, one behind the other, in a document */
+	KD_FIELD_SPELL_NAME = 2, /* the name cannot stand in JSON as it is */
+	KD_FIELD_SPELL_TEXT = 4, /* the value's text cannot */
+	KD_FIELD_PLAIN = 8       /* plain is there */
+};
+
 typedef struct kd_field {
-	const char *name; /* as it means */
+	kd_json_value value; /* a string's text without its quotes */
+	uint8_t is;          /* of enum kd_field_is */
+	const char *name;    /* as it means */
 	size_t name_size;
-	const char *text; /* a string without its quotes; of the others the token */
-	size_t size;
-	const char *plain; /* of an escaped string: what it means, once somebody asked */
+	const char *plain;   /* of an escaped string: what it means, once somebody asked */
 	size_t plain_size;
-	uint8_t kind;      /* kd_json_kind */
-	bool written;      /* text may stand in JSON as it is; else it is to be spelled */
-	bool escaped;      /* text is written with escapes */
-	bool name_written; /* as written, of the name */
 } kd_field;
 
 typedef struct kd_shape {
@@ -85,8 +88,15 @@ kd_field *kd_row_put(kd_row *row, const char *name, size_t name_size);
 
 /* NULL: there is none. */
 kd_field *kd_row_find(kd_row *row, const char *name, size_t name_size);
-/* Adds a field that is known to be a new one; NULL without memory. */
+/* Adds a field that is known to be a new one, for a value to be put in; NULL without memory. */
 kd_field *kd_row_append(kd_row *row, const char *name, size_t name_size);
+
+/* Gives a field a value; text is JSON as it is, and valid as long as the row. */
+static inline void kd_field_put(kd_field *field, kd_json_kind kind, const char *text, size_t size)
+{
+	field->value = (kd_json_value) {.text = text, .size = size, .kind = (uint8_t) kind};
+	field->is &= KD_FIELD_SPELL_NAME;
+}
 
 /* Puts text into a field; it must be UTF-8 without NUL bytes, and valid as long as the row. */
 void kd_field_put_text(kd_field *field, const char *text, size_t size);

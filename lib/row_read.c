@@ -35,21 +35,28 @@ static bool follows(kd_shape *shape, const kd_json_key *key, size_t *at)
 	return true;
 }
 
+// It may have come before: then its place is there, and what it was is not read from this document any more.
+static kd_field *put_name(kd_row *row, const char *name, size_t size)
+{
+	kd_field *field = kd_row_put(row, name, size);
+	if (!field)
+		return NULL;
+	field->is = kd_spelling_of(field->name, field->name_size) == KD_SPELLING_AS_IS ? 0 : KD_FIELD_SPELL_NAME;
+	return field;
+}
+
 // The field of a key that may have come before.
 static kd_field *put(kd_row *row, const kd_json_key *key)
 {
 	if (!key->escaped)
-		return kd_row_put(row, key->text, key->size);
+		return put_name(row, key->text, key->size);
 	char *name = kd_arena_take(&row->arena, key->size);
 	if (!name) {
 		kd_row_no_memory(row);
 		return NULL;
 	}
 	size_t size = (size_t) (kd_json_unescape(key->text, key->size, name) - name);
-	kd_field *field = kd_row_put(row, name, size);
-	if (field)
-		field->name_written = kd_spelling_of(field->name, field->name_size) == KD_SPELLING_AS_IS;
-	return field;
+	return put_name(row, name, size);
 }
 
 bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
@@ -68,9 +75,6 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 		if (step != KD_JSON_FIELD)
 			return step == KD_JSON_END;
 		*ret_good = (size_t) (json->at - text);
-		kd_json_value value;
-		if (!kd_json_read_value(json, &value))
-			return false;
 		if (key.guessed)
 			at++;
 		else
@@ -78,10 +82,11 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 		kd_field *field = distinct ? kd_row_append(row, key.text, key.size) : put(row, &key);
 		if (!field)
 			return true;
-		field->kind = value.kind;
-		field->text = value.text;
-		field->size = value.size;
-		field->written = true;
-		field->escaped = value.kind == KD_JSON_STRING && value.flags & KD_JSON_ESCAPED;
+		if (!kd_json_read_value(json, &field->value)) {
+			kd_field_put(field, KD_JSON_NULL, "null", 4);
+			return false;
+		}
+		if (distinct)
+			field->is = KD_FIELD_READ;
 	}
 }

@@ -27,10 +27,8 @@ static kd_field *take(kd_row *row, const char *name)
 	size_t size = strlen(name);
 	row->changed = true;
 	kd_field *field = kd_row_find(row, name, size);
-	if (field) {
-		field->plain = NULL;
+	if (field)
 		return field;
-	}
 	kd_spelling spelling = kd_spelling_of(name, size);
 	if (spelling == KD_SPELLING_NONE) {
 		kd_row_problem(row, KD_ERECORD, "could not set a field: its name is not UTF-8");
@@ -38,18 +36,9 @@ static kd_field *take(kd_row *row, const char *name)
 	}
 	const char *copy = keep(row, name, size);
 	field = copy ? kd_row_append(row, copy, size) : NULL;
-	if (field)
-		field->name_written = spelling == KD_SPELLING_AS_IS;
+	if (field && spelling == KD_SPELLING_ESCAPED)
+		field->is = KD_FIELD_SPELL_NAME;
 	return field;
-}
-
-static void put(kd_field *field, kd_json_kind kind, const char *text, size_t size)
-{
-	field->kind = (uint8_t) kind;
-	field->text = text;
-	field->size = size;
-	field->written = true;
-	field->escaped = false;
 }
 
 static void set_token(kd_row *row, const char *name, kd_json_kind kind, const char *token, size_t size)
@@ -57,14 +46,14 @@ static void set_token(kd_row *row, const char *name, kd_json_kind kind, const ch
 	const char *copy = keep(row, token, size);
 	kd_field *field = copy ? take(row, name) : NULL;
 	if (field)
-		put(field, kind, copy, size);
+		kd_field_put(field, kind, copy, size);
 }
 
 static void set_word(kd_row *row, const char *name, kd_json_kind kind, const char *word)
 {
 	kd_field *field = take(row, name);
 	if (field)
-		put(field, kind, word, strlen(word));
+		kd_field_put(field, kind, word, strlen(word));
 }
 
 void kd_row_set_null(kd_row *row, const char *name)
@@ -139,8 +128,9 @@ void kd_row_set_number(kd_row *row, const char *name, const char *number, size_t
 
 static void put_text(kd_field *field, const char *text, size_t size, kd_spelling spelling)
 {
-	put(field, KD_JSON_STRING, text, size);
-	field->written = spelling == KD_SPELLING_AS_IS;
+	kd_field_put(field, KD_JSON_STRING, text, size);
+	if (spelling == KD_SPELLING_ESCAPED)
+		field->is |= KD_FIELD_SPELL_TEXT;
 }
 
 void kd_field_put_text(kd_field *field, const char *text, size_t size)
@@ -212,8 +202,8 @@ void kd_row_set_json(kd_row *row, const char *name, const char *json, size_t siz
 	kd_field *field = copy ? take(row, name) : NULL;
 	if (!field)
 		return;
-	put(field, (kd_json_kind) value.kind, copy, value.size);
-	field->escaped = value.kind == KD_JSON_STRING && value.flags & KD_JSON_ESCAPED;
+	kd_field_put(field, (kd_json_kind) value.kind, copy, value.size);
+	field->value.flags = value.flags;
 }
 
 void kd_row_set_value(kd_row *row, const char *name, const kd_value *value)
@@ -275,7 +265,9 @@ void kd_row_rename(kd_row *row, const char *name, const char *new_name)
 	}
 	field->name = copy;
 	field->name_size = size;
-	field->name_written = spelling == KD_SPELLING_AS_IS;
+	field->is &= KD_FIELD_SPELL_TEXT | KD_FIELD_PLAIN;
+	if (spelling == KD_SPELLING_ESCAPED)
+		field->is |= KD_FIELD_SPELL_NAME;
 	row->changed = true;
 	kd_row_index_forget(&row->index);
 }

@@ -42,63 +42,81 @@ kd_spelling kd_spelling_of(const char *text, size_t size)
 
 // ---- one document ----
 
-static bool has_quotes(const kd_field *field)
+static char *put_text(char *to, const char *text, size_t size, bool spell)
 {
-	return field->kind == KD_JSON_STRING;
-}
-
-static char *put_text(char *to, const char *text, size_t size, bool written)
-{
-	if (!written)
+	if (spell)
 		return kd_json_spell(text, size, to);
 	memcpy(to, text, size);
 	return to + size;
 }
 
-static char *put_field(char *to, const kd_field *field)
+// Writes ,"name":value
+static bool write_field(kd_buf *buf, const kd_field *field)
 {
+	bool quotes = field->value.kind == KD_JSON_STRING;
+	if (field->value.size > MOST_BYTES || field->name_size > MOST_BYTES)
+		return false;
+	char *to = kd_buf_reserve(buf, 6 * field->name_size + 6 * field->value.size + 8);
+	if (!to)
+		return false;
+	*to++ = ',';
 	*to++ = '"';
-	to = put_text(to, field->name, field->name_size, field->name_written);
+	to = put_text(to, field->name, field->name_size, field->is & KD_FIELD_SPELL_NAME);
 	*to++ = '"';
 	*to++ = ':';
-	if (!has_quotes(field))
-		return put_text(to, field->text, field->size, true);
-	*to++ = '"';
-	to = put_text(to, field->text, field->size, field->written);
-	*to++ = '"';
-	return to;
+	if (quotes)
+		*to++ = '"';
+	to = put_text(to, field->value.text, field->value.size, field->is & KD_FIELD_SPELL_TEXT);
+	if (quotes)
+		*to++ = '"';
+	buf->size = (size_t) (to - buf->data);
+	return true;
 }
 
-// The bytes that the document needs at most; SIZE_MAX: more than any document may have.
-static size_t room_for(const kd_row *row)
+// Of a field that stands in a document: from its name's quote to the end of its value.
+static const char *begin_of(const kd_field *field)
 {
-	size_t room = 2;
-	for (size_t i = 0; i < row->n; i++) {
-		const kd_field *field = &row->fields[i];
-		size_t name = field->name_written ? field->name_size : 6 * field->name_size;
-		if (field->size > MOST_BYTES || room > MOST_BYTES)
-			return SIZE_MAX;
-		room += name + (field->written ? field->size : 6 * field->size) + 6;
-	}
-	return room;
+	return field->name - 1;
+}
+
+static const char *end_of(const kd_field *field)
+{
+	return field->value.text + field->value.size + (field->value.kind == KD_JSON_STRING);
+}
+
+// Fields that follow each other as they did in their document are copied as one.
+static const kd_field *last_of_run(const kd_field *field, const kd_field *end)
+{
+	while (field + 1 < end && field[1].is & KD_FIELD_READ && begin_of(field + 1) == end_of(field) + 1 &&
+		*end_of(field) == ',')
+		field++;
+	return field;
+}
+
+static bool write_run(kd_buf *buf, const kd_field *first, const kd_field *last)
+{
+	return kd_buf_append(buf, ",", 1) && kd_buf_append(buf, begin_of(first), (size_t) (end_of(last) - begin_of(first)));
 }
 
 static bool write_document(kd_row *row)
 {
 	kd_buf *buf = &row->document;
-	size_t room = room_for(row);
+	const kd_field *field = row->fields, *end = field + row->n;
+	bool ok = true;
 	buf->size = 0;
-	char *to = room == SIZE_MAX ? NULL : kd_buf_reserve(buf, room);
-	if (!to)
-		return false;
-	*to++ = '{';
-	for (size_t i = 0; i < row->n; i++) {
-		if (i)
-			*to++ = ',';
-		to = put_field(to, &row->fields[i]);
+	while (ok && field < end) {
+		const kd_field *last = field;
+		if (field->is & KD_FIELD_READ)
+			ok = write_run(buf, field, last = last_of_run(field, end));
+		else
+			ok = write_field(buf, field);
+		field = last + 1;
 	}
-	*to++ = '}';
-	buf->size = (size_t) (to - buf->data);
+	if (row->n == 0)
+		ok = kd_buf_append(buf, "{", 1);
+	if (!ok || !kd_buf_append(buf, "}", 1))
+		return false;
+	*buf->data = '{'; // in place of the first comma
 	return true;
 }
 

@@ -28,6 +28,29 @@ static inline uint64_t kd_load8(const void *from)
 	return word;
 }
 
+static inline uint32_t kd_load4(const void *from)
+{
+	uint32_t word;
+	memcpy(&word, from, sizeof word);
+	return word;
+}
+
+/* memcmp for a few bytes, without the call: names are short, and there are many. */
+static inline bool kd_same_bytes(const char *a, const char *b, size_t n)
+{
+	if (n < 4) {
+		for (; n > 0 && *a == *b; n--)
+			a++, b++;
+		return n == 0;
+	}
+	if (n <= 8)
+		return kd_load4(a) == kd_load4(b) && kd_load4(a + n - 4) == kd_load4(b + n - 4);
+	for (; n > 8; a += 8, b += 8, n -= 8)
+		if (kd_load8(a) != kd_load8(b))
+			return false;
+	return kd_load8(a + n - 8) == kd_load8(b + n - 8);
+}
+
 /* Non-zero where a byte is zero; its lowest set bit is at the first of them (higher ones may be false). */
 static inline uint64_t kd_zero_bytes(uint64_t word)
 {
