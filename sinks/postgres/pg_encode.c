@@ -127,12 +127,12 @@ static void follow(struct pg_encoder *encoder, const kd_batch_partition *batch, 
 	encoder->last_offset = INT64_MIN;
 }
 
+// By the name that the record gives.
 static kd_code find_table(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	struct pg_table_encoder **ret_table, kd_error *err)
 {
-	const pg_table *tables = encoder->conf.tables, *table = tables;
-	if (record->table && *record->table)
-		table = pg_tables_find(tables, encoder->conf.n_tables, record->table);
+	const pg_table *tables = encoder->conf.tables;
+	const pg_table *table = pg_tables_find(tables, encoder->conf.n_tables, record->table);
 	if (!table)
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "could not store \"%s/%" PRId32 "@%" PRId64 "\": its row goes to "
 			"table \"%s\", which \"sink.tables\" does not name", batch->topic, batch->partition, record->offset,
@@ -158,8 +158,9 @@ static kd_code refuse_first(struct pg_encoder *encoder, kd_buf *out, kd_error *e
 static kd_code encode(struct pg_encoder *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 	uint32_t *ret_rows, kd_error *err)
 {
-	struct pg_table_encoder *table = NULL;
-	kd_code code = find_table(encoder, batch, record, &table, err);
+	struct pg_table_encoder *table = encoder->table;
+	bool named = record->table && *record->table;
+	kd_code code = named ? find_table(encoder, batch, record, &table, err) : KD_OK;
 	if (!code && pg_held_is_full(&table->held))
 		code = pg_held_release(encoder, out, err);
 	if (code)

@@ -63,7 +63,7 @@ bool pg_frame_copy_sql(const struct pg_columns *columns, const struct pg_frame *
 
 struct pg_encoder_conf {
 	const pg_table *tables; /* their columns after pg_columns_choose; outlive the encoder */
-	size_t n_tables;        /* the first is where records go that name no table */
+	size_t n_tables;        /* the first, which must be there, is where records go that name no table */
 	bool unknown_fields_error;        /* sink.unknown_fields: "error" */
 	bool null_value_skip;             /* sink.null_value: "skip" */
 	/* Opens the encoder's own connection, client_encoding UTF8, when it first needs one (and once again when that

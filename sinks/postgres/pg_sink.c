@@ -187,6 +187,8 @@ static kd_code connect_encoder(void *opaque, PGconn **ret_conn, kd_error *err)
 static kd_code pg_encoder_new(void *opaque, void **ret_encoder, kd_error *err)
 {
 	pg_sink *sink = opaque;
+	if (!sink->tables[0].columns)
+		return kd_error_set(err, KD_ETARGET, KD_STOP, "could not encode rows: the table is not there");
 	struct pg_encoder_conf conf = {
 		.tables = sink->tables,
 		.n_tables = sink->n_tables,
