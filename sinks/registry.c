@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-static const kd_sink_ops *const sinks[] = {&kd_postgres_sink, &kd_sqlite_sink, &kd_kafka_sink, &kd_null_sink};
+static const kd_sink_ops *const sinks[] = {&kd_postgres_sink, &kd_sqlite_sink, &kd_file_sink, &kd_kafka_sink,
+	&kd_null_sink};
 
 const kd_sink_ops *kd_sink_at(size_t i)
 {

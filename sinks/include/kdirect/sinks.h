@@ -13,6 +13,7 @@ extern "C" {
 
 KD_API extern const kd_sink_ops kd_postgres_sink;
 KD_API extern const kd_sink_ops kd_sqlite_sink;
+KD_API extern const kd_sink_ops kd_file_sink;
 KD_API extern const kd_sink_ops kd_kafka_sink; /* refuses to open with librdkafka before 2.5.3 */
 KD_API extern const kd_sink_ops kd_null_sink;
 

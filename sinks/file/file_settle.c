@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+// file_settle: finished files go where readers see them, and what nobody will finish goes away.
+//
+// After the commit point nothing but renames is left to do, and anybody may do them: the ledger has the names.  A rename
+// that was done before is not found in tmp/ and not done again.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file_sink.h"
+
+/* ---- places ---- */
+
+kd_code file_place(const file_sink *sink, const kd_batch_partition *entry, const char *table, char **ret_place,
+	kd_error *err)
+{
+	kd_buf place = {0};
+	bool ok = file_template_expand(&sink->folders, entry, table ? table : sink->shape.table, &place) &&
+		file_name(&place, entry, table, file_shape_extension(&sink->shape)) && kd_buf_append(&place, "", 1);
+	if (!ok) {
+		kd_buf_done(&place);
+		return file_no_memory(err);
+	}
+	*ret_place = place.data;
+	return KD_OK;
+}
+
+/* Where folders cannot be fsynced they need not be. */
+kd_code file_sync_folder(const char *path, file_phase phase, kd_error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP);
+	kd_code code = ok ? KD_OK : file_error_set(err, errno, phase, "could not fsync folder \"%s\"", path);
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+/* path up to `slash`, which is at its end again afterwards. */
+static kd_code make_one(char *path, char *slash, file_phase phase, kd_error *err)
+{
+	kd_code code = KD_OK;
+	*slash = '\0';
+	if (mkdir(path, 0777) == 0) {
+		char *parent = strrchr(path, '/');
+		char *name = parent ? parent : path;
+		char first = *name;
+		*name = '\0';
+		code = file_sync_folder(parent == path ? "/" : *path ? path : ".", phase, err);
+		*name = first;
+	} else if (errno != EEXIST) {
+		code = file_error_set(err, errno, phase, "could not make folder \"%s\"", path);
+	}
+	*slash = '/';
+	return code;
+}
+
+kd_code file_make_folder(const char *base, const char *place, file_phase phase, kd_error *err)
+{
+	char *path;
+	kd_code code = KD_OK;
+	if (asprintf(&path, "%s/%s", base, place) < 0)
+		return file_error_set(err, ENOMEM, phase, "could not make a folder");
+	char *slash = path + strlen(base);
+	while (!code && (slash = strchr(slash + 1, '/')))
+		code = make_one(path, slash, phase, err);
+	free(path);
+	return code;
+}
+
+kd_code file_put_in_place(const file_sink *sink, const char *tmp, const char *place, file_phase phase, kd_error *err)
+{
+	char *from = NULL, *to = NULL;
+	if (asprintf(&from, "%s/%s", sink->tmp_dir, tmp) < 0 || asprintf(&to, "%s/%s", sink->path, place) < 0) {
+		free(from);
+		return file_error_set(err, ENOMEM, phase, "could not rename a file");
+	}
+	kd_code code = KD_OK;
+	if (rename(from, to) != 0)
+		code = file_error_set(err, errno, phase, "could not rename \"%s\" to \"%s\"", from, to);
+	*strrchr(to, '/') = '\0';
+	if (!code)
+		code = file_sync_folder(to, phase, err);
+	free(from);
+	free(to);
+	return code;
+}
+
+/* ---- notes ---- */
+
+char *file_note(const file_out *out, size_t n)
+{
+	json_t *note = json_array();
+	bool ok = note;
+	for (size_t i = 0; ok && i < n; i++)
+		if (out[i].path)
+			ok = json_array_append_new(note, json_pack("[s, s]", out[i].name, out[i].place)) == 0;
+	char *text = ok ? json_dumps(note, JSON_COMPACT) : NULL;
+	json_decref(note);
+	return text;
+}
+
+void file_note_each(const char *text, file_note_fn *fn, void *opaque)
+{
+	json_t *note = text ? json_loads(text, 0, NULL) : NULL;
+	bool more = true;
+	for (size_t i = 0; more && i < json_array_size(note); i++) {
+		json_t *pair = json_array_get(note, i);
+		const char *tmp = json_string_value(json_array_get(pair, 0)), *place = json_string_value(json_array_get(pair, 1));
+		more = !tmp || !place || fn(opaque, tmp, place);
+	}
+	json_decref(note);
+}
+
+/* ---- tmp/ ---- */
+
+typedef struct wanted {
+	const char *tmp;
+	char *place; /* where it belongs, copied; NULL: not found */
+} wanted;
+
+static bool find_place(void *opaque, const char *tmp, const char *place)
+{
+	wanted *w = opaque;
+	if (strcmp(tmp, w->tmp) != 0)
+		return true;
+	w->place = strdup(place);
+	return false;
+}
+
+/* The place of a file in tmp/ that was committed; the caller frees it.  *ret_job: whose it is (NULL: nobody's). */
+static char *place_of(const journal *j, const char *tmp, const char **ret_job)
+{
+	wanted w = {.tmp = tmp};
+	file_identifier id;
+	*ret_job = NULL;
+	for (size_t i = 0; !*ret_job && journal_job_at(j, i); i++)
+		if (file_name_read(tmp, journal_job_at(j, i), &id))
+			*ret_job = journal_job_at(j, i);
+	kd_batch_row row;
+	const char *note;
+	if (*ret_job && journal_batch(j, *ret_job, id.partition_index, id.batch_time_ms, &row, &note) &&
+		row.state == KD_BATCH_COMMITTED)
+		file_note_each(note, find_place, &w);
+	return w.place;
+}
+
+kd_code file_settle(file_sink *sink, kd_error *err)
+{
+	DIR *dir = opendir(sink->tmp_dir);
+	kd_code code = KD_OK;
+	if (!dir)
+		return file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", sink->tmp_dir);
+	for (struct dirent *file; !code && (file = readdir(dir));) {
+		const char *job;
+		char *place = *file->d_name == '.' ? NULL : place_of(sink->ledger.journal, file->d_name, &job);
+		if (!place)
+			continue;
+		code = file_make_folder(sink->path, place, FILE_IN_LEDGER, err);
+		if (!code)
+			code = file_put_in_place(sink, file->d_name, place, FILE_IN_LEDGER, err);
+		if (!code)
+			kd_log(sink->log, KD_LOG_INFO, 0, "finished the commit of \"%s\": it is in place now", place);
+		free(place);
+	}
+	closedir(dir);
+	sink->unsettled = code != KD_OK;
+	return code;
+}
+
+static void sweep_tmp(file_sink *sink, const journal *j, const char *job)
+{
+	DIR *dir = opendir(sink->tmp_dir);
+	file_identifier id;
+	for (struct dirent *file; dir && (file = readdir(dir));) {
+		const char *owner;
+		if (*file->d_name == '.' || !file_name_read(file->d_name, job, &id))
+			continue;
+		char *place = place_of(j, file->d_name, &owner);
+		if (!place)
+			(void) unlinkat(dirfd(dir), file->d_name, 0);
+		free(place);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* ---- files that the ledger does not know ---- */
+
+/* Beyond its segment's position: an older copy of the ledger was put back, and its offsets will land again under other
+ * names.  What is below the position is left to the audit. */
+static bool is_orphan(const journal *j, const char *job, const char *name)
+{
+	file_identifier id;
+	kd_batch_row row;
+	const char *note;
+	if (!file_name_read(name, job, &id))
+		return false;
+	const kd_segment *segment = journal_segment(j, job, id.partition_index);
+	if (segment && id.range.from < segment->committed_until)
+		return false;
+	return !journal_batch(j, job, id.partition_index, id.batch_time_ms, &row, &note) ||
+		row.state != KD_BATCH_COMMITTED;
+}
+
+static bool move_away(const file_sink *sink, const char *place)
+{
+	char *from = NULL, *to = NULL, *folder = NULL;
+	const char *slash = strrchr(place, '/');
+	bool ok = asprintf(&from, "%s/%s", sink->path, place) > 0 && asprintf(&folder, "%s/orphans", sink->dir) > 0 &&
+		asprintf(&to, "%s/orphans/%s", sink->dir, slash ? slash + 1 : place) > 0;
+	ok = ok && (mkdir(folder, 0777) == 0 || errno == EEXIST) && rename(from, to) == 0;
+	free(from);
+	free(to);
+	free(folder);
+	return ok;
+}
+
+void file_sweep(file_sink *sink, const journal *j, const char *job)
+{
+	kd_buf prefix = {0};
+	file_list list = {0};
+	size_t n = 0;
+	sweep_tmp(sink, j, job);
+	if (file_template_prefix(&sink->folders, sink->shape.table, &prefix) && kd_buf_append(&prefix, "", 1) &&
+		file_list_read(sink->path, prefix.data, &list, NULL) == KD_OK)
+		for (size_t i = 0; i < list.n; i++) {
+			const char *slash = strrchr(list.place[i], '/');
+			n += is_orphan(j, job, slash ? slash + 1 : list.place[i]) && move_away(sink, list.place[i]);
+		}
+	if (n > 0)
+		kd_log(sink->log, KD_LOG_WARN, 0, "moved %zu files to \"%s/orphans\": the ledger does not know them, and their "
+			"offsets will land again; was an older copy of it put back?", n, sink->dir);
+	file_list_done(&list);
+	kd_buf_done(&prefix);
+}
