@@ -183,12 +183,12 @@ static void survive(const kd_keyed_ops *ops)
 	keyed_job k;
 
 	start_campaign(&k, ops);
-	for (int i = 0; i < 25; i++)
+	for (int i = 0; i < 50; i++)
 		crash_at_random(&k.campaign, 500);
 	crash_everywhere(&k.campaign);
-	for (int i = 0; i < 25; i++)
+	for (int i = 0; i < 50; i++)
 		crash_at_random(&k.campaign, 900);
-	judge_campaign(&k, 80);
+	judge_campaign(&k, 130);
 	close_job(&k);
 }
 

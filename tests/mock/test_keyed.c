@@ -109,6 +109,31 @@ Test(keyed, each_record_stands_once_under_its_identifier, .timeout = 60)
 	lands_all(&kt_keyed_by_identifier, 6000);
 }
 
+static void spoil(world *w, const char *sql)
+{
+	cr_assert_eq(sqlite3_exec(w->target.db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(w->target.db));
+}
+
+Test(keyed, the_judge_finds_what_was_broken_on_purpose, .timeout = 60)
+{
+	world w;
+	kt_embedded *job;
+
+	open_world(&w, 1);
+	fill(&w, 0, 200);
+	job = start(&w, &kt_keyed_by_record, "", &(kd_job_options) {.until_latest = true});
+	cr_assert_eq(kt_embedded_join(job, RUN_MS), KD_OK, "%s", job->err.message);
+	kt_embedded_free(job);
+	must_be_right(&w, &kt_keyed_by_record);
+	spoil(&w, "delete from t where key = x'70302d35'"); /* p0-5 */
+	cr_assert_eq(kt_keyed_judge(&w.target, &kt_keyed_by_record, kt_mock_bootstrap(w.mock), "topic", false), 1);
+	spoil(&w, "insert into t values(x'70', null, 1)");
+	cr_assert_eq(kt_keyed_judge(&w.target, &kt_keyed_by_record, kt_mock_bootstrap(w.mock), "topic", false), 2);
+	spoil(&w, "update t set value = x'30', version = version - 70 where key = x'70302d36'");
+	cr_assert_eq(kt_keyed_judge(&w.target, &kt_keyed_by_record, kt_mock_bootstrap(w.mock), "topic", false), 4);
+	close_world(&w);
+}
+
 static void outlasts(const kd_keyed_ops *ops)
 {
 	world w;
