@@ -59,7 +59,7 @@ TOOL_SRC   := $(wildcard tools/kdirect.c tools/cmd_demo.c tools/demo_*.c tools/c
 CONNECTOR_SRC := $(filter-out $(TOOL_SRC),$(wildcard tools/*.c))
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
-SUITES     := unit mock conformance pg kafka cli crash examples
+SUITES     := unit mock conformance pg kafka cli connector crash examples
 TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 # Files of a suite that are not test_*.c are shared by its programs.
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
@@ -68,11 +68,14 @@ CONFORM_SRC := $(wildcard tests/conformance/program/*.c) \
               $(filter-out $(TEST_SRC) %/in_criterion.c,$(wildcard tests/conformance/*.c))
 # Connectors that a suite kills.
 VICTIM_SRC := $(wildcard tests/crash/program/*.c)
+# Programs and plugins such as others build them.
+OTHERS_SRC := $(wildcard tests/connector/program/*.c)
+PLUGIN_SRC := $(wildcard tests/connector/plugin/*.c)
 RACE_SRC   := $(wildcard tests/race/race_*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
 HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
 ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
-              $(BENCH_SRC) $(CONFORM_SRC) $(VICTIM_SRC)
+              $(BENCH_SRC) $(CONFORM_SRC) $(VICTIM_SRC) $(OTHERS_SRC) $(PLUGIN_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
@@ -88,6 +91,8 @@ PCS        := $(BUILD)/kdirect.pc $(BUILD)/kdsinks.pc $(BUILD)/kdconnector.pc
 TOOL       := $(if $(TOOL_SRC),$(BUILD)/bin/kdirect)
 CONFORM    := $(BUILD)/bin/kdirect-sink-conformance
 CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
+OTHERS     := $(OTHERS_SRC:%.c=$(BUILD)/%)
+PLUGINS    := $(PLUGIN_SRC:%.c=$(BUILD)/%.so)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
 PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%) $(VICTIM_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
@@ -150,14 +155,19 @@ $(BUILD)/install/%.a: $(BUILD)/%.a
 # A plugin finds every function of the libraries in the program that loads it.
 $(TOOL): $(call obj,$(TOOL_SRC)) $(ARCHIVES)
 $(CONNS): $(BUILD)/bin/%: $(BUILD)/connectors/%.o $(ARCHIVES)
+$(OTHERS): $(BUILD)/%: $(BUILD)/%.o $(ARCHIVES)
 $(CONFORM): $(call obj,$(CONFORM_SRC)) $(ARCHIVES) $(SUPP_A)
 $(TOOL) $(CONFORM): private WHOLE = $(ARCHIVES)
-$(CONNS): private WHOLE = $(LIB_A) $(CONNECTOR_A)
-$(TOOL) $(CONFORM) $(CONNS):
+$(CONNS) $(OTHERS): private WHOLE = $(LIB_A) $(CONNECTOR_A)
+$(TOOL) $(CONFORM) $(CONNS) $(OTHERS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -Wl,--export-dynamic -o $@ $(filter %.o,$^) -Wl,--whole-archive $(WHOLE) \
 	  -Wl,--no-whole-archive $(filter-out $(WHOLE),$(filter %.a,$^)) -Wl,--as-needed $(SINK_LIBS) $(LIB_LIBS) $(MALLOC)
+
+$(PLUGINS): $(BUILD)/%.so: $(BUILD)/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared -o $@ $<
 
 $(TESTS): EXTRA = -lcriterion
 $(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)
@@ -187,6 +197,7 @@ check-conformance: ## one suite for every transactional sink
 check-pg:          ## against a throw-away PostgreSQL
 check-kafka:       ## against a real Apache Kafka broker and a throw-away PostgreSQL
 check-cli:         ## help, exit codes, golden output
+check-connector:   ## programs and plugins of others: configuration, plugins, try, an installation; no server
 check-crash:       ## kill at random and at every named fault point, restart, compare
 check-examples:    ## every example and tutorial, built outside the tree against an installation, and killed
 SERVERS_examples    := pg kafka
@@ -196,6 +207,7 @@ SERVERS_kafka       := pg kafka
 SERVERS_cli         := pg kafka
 SERVERS_crash       := pg kafka
 $(foreach s,$(SUITES),$(eval build-$(s) run-$(s): all $(call suite,$(s))))
+build-connector run-connector: | $(OTHERS) $(PLUGINS)
 build-crash run-crash: | $(VICTIM_SRC:%.c=$(BUILD)/%)
 $(SUITES:%=build-%):
 $(SUITES:%=run-%): run-%:
