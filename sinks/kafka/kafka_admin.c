@@ -36,6 +36,8 @@ static void read_entry(const rd_kafka_ConfigEntry_t *entry, kafka_topic *topic, 
 		return;
 	if (!strcmp(name, "max.message.bytes")) {
 		topic->message_bytes = strtoll(value, NULL, 10);
+	} else if (!strcmp(name, "retention.ms")) {
+		topic->retention_ms = strtoll(value, NULL, 10);
 	} else if (!strcmp(name, "cleanup.policy")) {
 		strncpy(policy, value, KAFKA_POLICY_SIZE - 1);
 		topic->compacted = strstr(value, "compact") != NULL;
@@ -56,6 +58,8 @@ static kd_code read_settings(const rd_kafka_ConfigResource_t *resource, kafka_to
 	const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
 	for (size_t i = 0; i < n; i++)
 		read_entry(entries[i], topic, policy);
+	if (!strstr(policy, "delete"))
+		topic->retention_ms = -1;
 	return KD_OK;
 }
 
@@ -66,7 +70,7 @@ kd_code kafka_admin_describe(rd_kafka_t *rk, kafka_topic *topic, char ret_policy
 	rd_kafka_AdminOptions_t *options = new_options(rk);
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
 	memset(ret_policy, 0, KAFKA_POLICY_SIZE);
-	topic->message_bytes = -1;
+	topic->message_bytes = topic->retention_ms = -1;
 	rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
 	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 2 * KAFKA_ANSWER_MS);
 	rd_kafka_resp_err_t native = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;

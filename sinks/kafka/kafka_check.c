@@ -28,6 +28,9 @@ static void say_topics(const reporter *r, const kafka_target *target)
 		const kafka_topic *topic = &target->topic[i];
 		say(r, KD_FINDING_OK, "topic", "\"%s\", %d partitions%s", topic->name, topic->partitions,
 			topic->compacted ? ", compacted: records without a key are refused" : "");
+		if (topic->retention_ms >= 0)
+			say(r, KD_FINDING_NOTE, "topic", "\"%s\" removes records that are older than %.1f days by their own time, which is "
+				"carried over: also those that come late", topic->name, (double) topic->retention_ms / 86400000.0);
 		if (topic->message_bytes < 0)
 			say(r, KD_FINDING_NOTE, "topic", "\"%s\": max.message.bytes may not be known; allow DescribeConfigs, or set "
 				"message.max.bytes in sink.properties", topic->name);
@@ -103,8 +106,8 @@ kd_code kafka_ddl(const kd_sink_context *context, kd_buf *out, kd_error *err)
 		ok = add_topic_rights(out, target.topic[i].name, " --operation Write --operation Describe --operation DescribeConfigs");
 	ok = ok && add_topic_rights(out, target.ledger.name,
 		" --operation Write --operation Read --operation Describe --operation DescribeConfigs");
-	ok = ok && kd_buf_printf(out, "kafka-acls.sh $BROKERS --add --allow-principal User:$USER --transactional-id kdirect-%s"
-		" --operation Write --operation Describe\n", job);
+	ok = ok && kd_buf_printf(out, "kafka-acls.sh $BROKERS --add --allow-principal User:$USER --transactional-id %s/%s"
+		" --operation Write --operation Describe\n", target.ledger.name, job);
 	if (ok && target.group)
 		ok = kd_buf_printf(out, "kafka-acls.sh $BROKERS --add --allow-principal User:$USER --group %s --operation Read\n",
 			target.group);

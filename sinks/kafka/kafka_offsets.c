@@ -206,5 +206,7 @@ kd_code kafka_scan_offsets(void *opaque, const char *topic, int32_t partition, k
 		if (p->topic != number || p->partition != partition || p->offset >= range.until || !row(row_opaque, p->offset))
 			break;
 	}
+	if (!session->view.journal) /* outside of a snapshot each call looks anew */
+		kafka_snapshot_end(session);
 	return KD_OK;
 }

@@ -50,18 +50,40 @@ static kd_code refuse_circle(const kafka_sink *sink, const kd_take_over *request
 	return KD_OK;
 }
 
+static kd_code ask_for(kafka_session *session, const kd_take_over *request, kd_owner *ret_owner, journal_step *ret_step,
+	kd_error *err)
+{
+	const journal_target target = target_of(session->sink);
+	char process[KAFKA_MARK_SIZE];
+	kafka_process_mark(request->pid, process);
+	return journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(), ret_owner,
+		ret_step, err);
+}
+
+/* A start that the ledger refuses must not fence the owner: it is asked before there is a producer. */
+static kd_code refuse_early(kafka_session *session, const kd_take_over *request, kd_error *err)
+{
+	kd_owner owner;
+	journal_step step = {0};
+	kd_code code = kafka_ledger_read(&session->sink->ledger, &session->interrupted, err);
+	if (!code)
+		code = ask_for(session, request, &owner, &step, err);
+	journal_step_done(&step);
+	return code;
+}
+
 static kd_code take_over(kafka_session *session, const kd_take_over *request, kd_ledger_image *ret_image,
 	kd_error *err)
 {
 	kafka_sink *sink = session->sink;
-	const journal *j = sink->ledger.journal;
-	const journal_target target = target_of(sink);
-	char process[96];
 	kd_owner owner;
 	journal_step step = {0};
-	kafka_process_mark(request->pid, process, sizeof process);
-	bool created = !journal_knows(j, request->job);
-	kd_code code = journal_take_over(j, request, &target, process, kafka_wall_ms(), &owner, &step, err);
+	kd_code code = refuse_early(session, request, err);
+	if (!code)
+		code = kafka_ready(session, NULL, err);
+	bool created = !code && !journal_knows(sink->ledger.journal, request->job);
+	if (!code)
+		code = ask_for(session, request, &owner, &step, err);
 	if (!code)
 		code = kafka_step_commit(session, &step, err);
 	/* the step may have made the journal spoilt: then it is read before it is asked */
@@ -81,7 +103,7 @@ kd_code kafka_take_over(void *opaque, const kd_take_over *request, kd_ledger_ima
 	*ret_image = (kd_ledger_image) {0};
 	kd_code code = refuse_circle(session->sink, request, err);
 	if (!code)
-		code = enter(session, NULL, err);
+		code = kafka_turn_take(session, err);
 	if (code)
 		return code;
 	code = take_over(session, request, ret_image, err);

@@ -157,7 +157,8 @@ static kd_code fail(kafka_producer *p, rd_kafka_error_t *take_error, kafka_phase
 /* A message that was refused decides. */
 static kd_code fail_refused(kafka_producer *p, kafka_phase phase, kd_error *err)
 {
-	p->fenced |= is_fencing(p->refused);
+	if (rd_kafka_fatal_error(p->rk, NULL, 0)) /* then messages are only swept away */
+		return fail(p, rd_kafka_error_new(p->refused, "%s", rd_kafka_err2str(p->refused)), phase, "write to Kafka", err);
 	bool first = err && !err->code;
 	kd_code code = kafka_error_set(err, p->refused, phase, "could not write to Kafka: %s", rd_kafka_err2str(p->refused));
 	if (first && code == KD_ERECORD)
@@ -244,17 +245,22 @@ static kd_code await_room(kafka_producer *p, int64_t since_ms, const atomic_bool
 	return KD_OK;
 }
 
+/* 0 would be now: the time of a record from the first millisecond of 1970 is one too high. */
+static int64_t time_of(const kafka_message *m)
+{
+	return m->timestamp_ms ? m->timestamp_ms : 1;
+}
+
 static rd_kafka_resp_err_t produce(kafka_producer *p, rd_kafka_topic_t *topic, const kafka_message *m)
 {
-	/* the count is of the header's place: a null header list is left out */
 	if (m->take_headers)
 		return rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(m->partition),
 			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(m->key, m->key_size),
-			RD_KAFKA_V_VALUE((void *) (uintptr_t) m->value, m->value_size), RD_KAFKA_V_TIMESTAMP(m->timestamp_ms),
+			RD_KAFKA_V_VALUE((void *) (uintptr_t) m->value, m->value_size), RD_KAFKA_V_TIMESTAMP(time_of(m)),
 			RD_KAFKA_V_HEADERS(m->take_headers), RD_KAFKA_V_OPAQUE((void *) (intptr_t) m->row), RD_KAFKA_V_END);
 	return rd_kafka_producev(p->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(m->partition),
 		RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(m->key, m->key_size),
-		RD_KAFKA_V_VALUE((void *) (uintptr_t) m->value, m->value_size), RD_KAFKA_V_TIMESTAMP(m->timestamp_ms),
+		RD_KAFKA_V_VALUE((void *) (uintptr_t) m->value, m->value_size), RD_KAFKA_V_TIMESTAMP(time_of(m)),
 		RD_KAFKA_V_OPAQUE((void *) (intptr_t) m->row), RD_KAFKA_V_END);
 }
 
@@ -282,18 +288,16 @@ static kd_code send_message(kafka_producer *p, rd_kafka_topic_t *topic, const ka
 
 kd_code kafka_producer_send(kafka_producer *p, const kafka_message *message, const atomic_bool *stop, kd_error *err)
 {
-	kafka_message m = *message;
-	m.timestamp_ms = m.timestamp_ms < 0 ? 0 : m.timestamp_ms; /* 0: now */
-	kd_code code = send_message(p, p->topic[m.topic], &m, stop, err);
-	if (code && m.take_headers)
-		rd_kafka_headers_destroy(m.take_headers);
+	kd_code code = send_message(p, p->topic[message->topic], message, stop, err);
+	if (code && message->take_headers)
+		rd_kafka_headers_destroy(message->take_headers);
 	return code;
 }
 
 kd_code kafka_producer_send_line(kafka_producer *p, const journal_line *line, const atomic_bool *stop, kd_error *err)
 {
-	const kafka_message m = {.key = line->key, .key_size = strlen(line->key), .value = line->state,
-		.value_size = line->state ? strlen(line->state) : 0};
+	const kafka_message m = {.timestamp_ms = kafka_wall_ms(), .key = line->key, .key_size = strlen(line->key),
+		.value = line->state, .value_size = line->state ? strlen(line->state) : 0};
 	return send_message(p, p->ledger, &m, stop, err);
 }
 

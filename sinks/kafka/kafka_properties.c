@@ -68,7 +68,7 @@ typedef struct refusal {
 #define BY_LIBRARY "the sink sets it itself"
 
 static const refusal refusals[] = {
-	{"transactional.id", NULL, "it is \"kdirect-JOB\": by it a newer start fences an older one"},
+	{"transactional.id", NULL, "it is made of sink.ledger_topic and the job: by it a newer start fences an older one"},
 	{"enable.idempotence", "true", "without it a repeated request would store records twice"},
 	{"acks", "all", "a record that one broker alone has may be lost with it"},
 	{"request.required.acks", "all", "a record that one broker alone has may be lost with it"},

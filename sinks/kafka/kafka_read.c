@@ -64,25 +64,38 @@ static bool read_line(const char *path, char *ret_line, size_t size)
 	return ok;
 }
 
-/* State and start time (proc(5): fields 3 and 22); the name before them may hold spaces and brackets. */
-void kafka_process_mark(int64_t pid, char *ret_mark, size_t size)
+/* What all processes that can see each other's numbers have in common: "boot/namespace/". */
+static bool mark_place(char ret_mark[KAFKA_MARK_SIZE])
 {
-	char path[64], line[1024], boot[64], state;
-	unsigned long long start;
+	char boot[64], space[64];
+	ssize_t size = readlink("/proc/self/ns/pid", space, sizeof space - 1);
 	*ret_mark = '\0';
-	snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
-	const char *rest = read_line(path, line, sizeof line) ? strrchr(line, ')') : NULL;
-	if (rest && sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state,
-			&start) == 2 && state != 'Z' && state != 'X' &&
-		read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot))
-		snprintf(ret_mark, size, "%s/%llu", boot, start);
+	if (size < 0 || !read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot))
+		return false;
+	space[size] = '\0';
+	snprintf(ret_mark, KAFKA_MARK_SIZE, "%s/%s/", boot, space);
+	return true;
 }
 
-static bool is_here(const char *host)
+/* State and start time (proc(5): fields 3 and 22); the name before them may hold spaces and brackets. */
+void kafka_process_mark(int64_t pid, char ret_mark[KAFKA_MARK_SIZE])
 {
-	char here[256] = "";
-	gethostname(here, sizeof here - 1);
-	return !strcmp(here, host);
+	char path[64], line[1024], state;
+	unsigned long long start;
+	snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+	const char *rest = read_line(path, line, sizeof line) ? strrchr(line, ')') : NULL;
+	size_t size = mark_place(ret_mark) ? strlen(ret_mark) : 0;
+	if (size && rest && sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			&state, &start) == 2 && state != 'Z' && state != 'X')
+		snprintf(ret_mark + size, KAFKA_MARK_SIZE - size, "%llu", start);
+	else
+		*ret_mark = '\0';
+}
+
+static bool is_here(const char *mark)
+{
+	char place[KAFKA_MARK_SIZE];
+	return mark_place(place) && !strncmp(mark, place, strlen(place));
 }
 
 static bool newest_commit(void *opaque, const kd_segment *segment)
@@ -92,13 +105,13 @@ static bool newest_commit(void *opaque, const kd_segment *segment)
 	return true;
 }
 
-/* Here the process is looked at; of another host nothing is known but when it last wrote. */
+/* Here the process is looked at; of another machine nothing is known but when it last wrote. */
 static kd_code judge_owner(const journal *j, const char *job, const journal_instance *owner, bool *ret_alive,
 	kd_error *err)
 {
-	if (is_here(owner->host)) {
-		char mark[96];
-		kafka_process_mark(owner->pid, mark, sizeof mark);
+	if (is_here(owner->process)) {
+		char mark[KAFKA_MARK_SIZE];
+		kafka_process_mark(owner->pid, mark);
 		*ret_alive = *mark && !strcmp(mark, owner->process);
 		return KD_OK;
 	}

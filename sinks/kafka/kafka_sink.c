@@ -101,7 +101,7 @@ static kd_code configure(kafka_sink *sink, kd_error *err)
 	if (!code)
 		code = kafka_properties_connection(sink->config, &sink->connection, err);
 	kd_buf name = {0};
-	if (!code && (!kd_buf_printf(&name, "kdirect-%s", sink->job) || !kd_buf_append(&name, "", 1)))
+	if (!code && (!kd_buf_printf(&name, "%s/%s", sink->target.ledger.name, sink->job) || !kd_buf_append(&name, "", 1)))
 		code = kafka_no_memory(err);
 	if (!code)
 		code = kafka_properties_producer(sink->config, name.data, &sink->producing, err);

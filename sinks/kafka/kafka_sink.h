@@ -6,7 +6,7 @@
  * one partition.  Its state lives in memory, and a compare-and-set compares with that: it is exact because nobody else
  * can write lines of this job as long as this process is not fenced.
  *
- * Fencing (I7).  All starts of a job use one transactional.id, "kdirect-JOB".  A start calls init_transactions: the
+ * Fencing (I7).  All starts of a job use one transactional.id, "LEDGER_TOPIC/JOB".  A start calls init_transactions: the
  * coordinator gives the id a new producer epoch, ends what an earlier producer left open, and refuses everything that
  * the earlier one still sends.  Only then is the ledger read to its end, so that what was read is final.  A take-over is
  * complete when its own transaction, with the new epoch and owner, is committed.
@@ -95,6 +95,7 @@ typedef struct kafka_topic {
 	const char *name;
 	int partitions;         /* 0: it does not exist */
 	int64_t message_bytes;  /* max.message.bytes; -1: not to be known */
+	int64_t retention_ms;   /* retention.ms, of records' own times; -1: for ever, or not to be known */
 	bool compacted;
 } kafka_topic;
 
@@ -253,8 +254,9 @@ kd_code kafka_ready(kafka_session *session, const kd_owner *me, kd_error *err) K
 kd_code kafka_step_commit(kafka_session *session, const journal_step *step, kd_error *err) KD_CHECK;
 void kafka_interrupt(void *session);
 
-/* Tells this process from a later one of the same number; "" where the process is gone. */
-void kafka_process_mark(int64_t pid, char *ret_mark, size_t size);
+#define KAFKA_MARK_SIZE 160
+/* Tells this process from all others: boot, namespace of process numbers, start time.  "" where it is gone. */
+void kafka_process_mark(int64_t pid, char ret_mark[KAFKA_MARK_SIZE]);
 
 /* ---- the slots, one file a group ---- */
 

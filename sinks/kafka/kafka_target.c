@@ -105,19 +105,28 @@ static kd_code look_at_rows(kafka_topic *topic, rd_kafka_t *rk, kd_kafka *kafka,
 	return code ? code : count_partitions(kafka, topic, err);
 }
 
+/* A broker learns of a new topic a moment after it was made. */
+static kd_code make_ledger(kafka_topic *ledger, rd_kafka_t *rk, char policy[KAFKA_POLICY_SIZE], bool *ret_exists,
+	kd_error *err)
+{
+	int64_t end_ms = kafka_mono_ms() + KAFKA_ANSWER_MS;
+	kd_code code = kafka_admin_create_ledger(rk, ledger->name, err);
+	while (!code && !*ret_exists && kafka_mono_ms() < end_ms) {
+		kafka_pause(20);
+		code = kafka_admin_describe(rk, ledger, policy, ret_exists, err);
+	}
+	if (!code && !*ret_exists)
+		code = kd_error_set(err, KD_ESINK, KD_RETRY, "the ledger's topic \"%s\" was made and is not there yet", ledger->name);
+	return code;
+}
+
 static kd_code look_at_ledger(kafka_target *target, rd_kafka_t *rk, kd_kafka *kafka, bool may_create, kd_error *err)
 {
 	char policy[KAFKA_POLICY_SIZE];
 	bool exists = false;
 	kd_code code = kafka_admin_describe(rk, &target->ledger, policy, &exists, err);
-	if (!code && !exists && may_create) {
-		code = kafka_admin_create_ledger(rk, target->ledger.name, err);
-		if (!code)
-			code = kafka_admin_describe(rk, &target->ledger, policy, &exists, err);
-		if (!code && !exists)
-			code = kd_error_set(err, KD_ESINK, KD_RETRY, "the ledger's topic \"%s\" was made and is not there yet",
-				target->ledger.name);
-	}
+	if (!code && !exists && may_create)
+		code = make_ledger(&target->ledger, rk, policy, &exists, err);
 	if (code || !exists)
 		return code;
 	code = count_partitions(kafka, &target->ledger, err);

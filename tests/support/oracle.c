@@ -89,6 +89,7 @@ static void hand_out(const rd_kafka_message_t *message, kt_oracle_fn *fn, void *
 		.key_size = message->key_len,
 		.value = message->payload,
 		.value_size = message->len,
+		.message = message,
 	};
 
 	fn(opaque, &record);

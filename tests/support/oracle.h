@@ -24,6 +24,7 @@ typedef struct kt_oracle_record {
 	int64_t offset, timestamp_ms;
 	const void *key, *value; /* NULL: null */
 	size_t key_size, value_size;
+	const void *message; /* librdkafka's own: for its headers */
 } kt_oracle_record;
 typedef void kt_oracle_fn(void *opaque, const kt_oracle_record *record);
 
