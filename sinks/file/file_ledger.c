@@ -28,8 +28,8 @@
 #define CHUNK (1024 * 1024)
 
 /* Written anew when it has so many lines a key, and some. */
-#define MOST_LINES_A_KEY 4
-#define FEW_LINES 20000
+#define MOST_LINES_A_KEY 3
+#define FEW_LINES 2000
 
 /* ---- CRC-32C (RFC 3720, B.4) ---- */
 
