@@ -43,7 +43,10 @@ kd_code store_read(store_session *s, kd_error *err)
 	kd_code code = s->sink->ops->read(s->store, &reader, err);
 	if (!code && !s->journal)
 		code = store_no_memory(err);
-	return code ? code : journal_check(s->journal, err);
+	if (!code)
+		code = journal_check(s->journal, err);
+	s->broken = s->broken || code;
+	return code;
 }
 
 /* Who waits asks again and again: not every store can tell when it is free, and a job that stops need not wait. */

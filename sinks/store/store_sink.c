@@ -107,10 +107,10 @@ static void store_interrupt(void *session)
 	atomic_store(&((store_session *) session)->interrupted, true);
 }
 
-/* Every change begins with a read of what there is. */
 static bool store_usable(void *session)
 {
-	return !atomic_load(&((store_session *) session)->interrupted);
+	store_session *s = session;
+	return !s->broken && !atomic_load(&s->interrupted);
 }
 
 static const kd_sink_ops slots = {

@@ -26,6 +26,7 @@ typedef struct store_session {
 	store_sink *sink;
 	void *store; /* the author's session */
 	journal *journal;
+	bool broken; /* a read failed: what the store handed over, and what not, is not known */
 	atomic_bool interrupted;
 	/* The open data transaction: the lock is held. */
 	bool open;

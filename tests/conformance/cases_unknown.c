@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases: the outcome of a write is not known: it is repeated, and that decides (I2, I6, I9).
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -171,13 +172,20 @@ typedef struct repetition {
 	instance *i;
 	kd_batch_partition entry;
 	kd_cas cas;
+	atomic_bool returned;
 } repetition;
 
 static void *repeat(void *opaque)
 {
 	repetition *r = opaque;
 	r->cas = begin(r->i, &r->entry);
+	atomic_store(&r->returned, true);
 	return NULL;
+}
+
+static bool has_returned(void *r)
+{
+	return atomic_load(&((repetition *) r)->returned);
 }
 
 /* The repeated write meets the first one's locks, waits, and then knows. */
@@ -188,6 +196,7 @@ static void meet(world *w, instance *i, puppet *p)
 	puppet_go(p, &i->me, &r.entry);
 	puppet_await(p);
 	expect_eq(pthread_create(&thread, NULL, repeat, &r), 0);
+	expect(!kt_wait_until(has_returned, &r, 100), "begin did not wait for the open transaction that moves the same position");
 	puppet_nod(p);
 	pthread_join(thread, NULL);
 	puppet_end(p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hooks: what kdirect-sink-conformance sees of minimal's file when it does not ask the sink.
+/* hooks: what kdirect-sink-conformance sees of minimal's file when it does not ask the sink, and does to it.
  *
  * Deliberately another reader than the sink's own: it takes every line that begins with R, as a person with grep would. */
 #include <inttypes.h>
@@ -66,9 +66,40 @@ static kd_code read_rows(void *path, kd_conformance_row_fn *fn, void *opaque, kd
 	return KD_OK;
 }
 
+/* ---- a backup that is played back while the sink has the file open ---- */
+
+static kd_code copy(const char *from, const char *to, kd_error *err)
+{
+	FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+	char piece[4096];
+	size_t n;
+	bool ok = in && out;
+	while (ok && (n = fread(piece, 1, sizeof piece, in)) > 0)
+		ok = fwrite(piece, 1, n, out) == n;
+	if (in)
+		fclose(in);
+	if (out && fclose(out) != 0)
+		ok = false;
+	return ok ? KD_OK : kd_error_set(err, KD_EIO, KD_STOP, "could not copy \"%s\" to \"%s\"", from, to);
+}
+
+static kd_code save(void *path, kd_error *err)
+{
+	char backup[512];
+	snprintf(backup, sizeof backup, "%s.backup", (char *) path);
+	return copy(path, backup, err);
+}
+
+static kd_code restore(void *path, kd_error *err)
+{
+	char backup[512];
+	snprintf(backup, sizeof backup, "%s.backup", (char *) path);
+	return copy(backup, path, err);
+}
+
 const kd_conformance_hooks *kd_conformance_entry(void)
 {
 	static const kd_conformance_hooks hooks = {.abi = KD_CONFORMANCE_ABI, .open = open_place, .close = free,
-		.rows = read_rows};
+		.rows = read_rows, .save = save, .restore = restore};
 	return &hooks;
 }

@@ -81,7 +81,8 @@ typedef struct kd_store_ops {
 	kd_code (*lock)(void *session, kd_error *err);
 	void (*unlock)(void *session);
 	/* Hands over every line that was added since this session's last read, oldest first.  On its first, and where the
-	 * store has changed in any other way (an older state was played back), forget and then everything. */
+	 * store has changed in any other way (an older state was played back, and perhaps continued since), forget and then
+	 * everything.  After an error the session is disconnected. */
 	kd_code (*read)(void *session, const kd_store_reader *reader, kd_error *err);
 	/* Under the lock: adds the lines and the rows (bytes that encode wrote) in one step that a crash at any moment leaves
 	 * done or not done, and that is on stable storage when it returns KD_OK. */

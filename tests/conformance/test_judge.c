@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judges the judge: the installed program passes the example's sink, and fails each of these wrong ones at the case that
+// is meant for its mistake.
+//
+// A wrong sink is the right one with one piece of its source replaced: of the example, of the store that makes a sink of
+// it, or of the journal that keeps its ledger.
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "tmpdir.h"
+#include "check.h"
+
+enum { LIMIT_MS = 120000 };
+
+typedef struct mistake {
+	const char *what;
+	const char *file, *right, *wrong;
+	const char *caught_by;
+} mistake;
+
+static const mistake mistakes[] = {
+	{"the position moves outside of the rows' transaction", "store/store_data.c",
+		"code = store_append(s, &step, &s->rows, err);",
+		"{ kd_store_line none = {\"\", 0}; code = store_append(s, &step, NULL, err); usleep(3000); if (!code)"
+		" code = s->sink->ops->append((store_read(s, err), s->store), &none, 0, s->rows.data, s->rows.size, err); }",
+		"an_observer_never_sees_rows_without_their_identifier"},
+	{"begin compares no owner", "journal/journal_commit.c",
+		"|| !journal_same_owner(&part->position_owner, me))", ")", "take_over_fences_the_older_owner"},
+	{"begin compares no position", "journal/journal_commit.c",
+		"part->segment.committed_until != e->range.from ||", "", "a_commit_moves_only_from_where_the_position_is"},
+	{"begin does not see that an identifier was withdrawn", "journal/journal_commit.c",
+		"planned->row.state != KD_BATCH_PLANNED ||", "", "a_withdrawn_plan_never_commits"},
+	{"a plan that does not fit in one place is made in the others", "journal/journal_change.c",
+		"journal_step_done(ret_step);\n\t\t\treturn KD_OK;", "break;", "a_plan_over_many_partitions_is_all_or_none"},
+	{"a plan looks at no batch time", "journal/journal_change.c",
+		"&& part->segment.last_batch_time_ms < e->batch_time_ms", "", "a_batch_time_is_never_used_twice"},
+	{"a withdrawal looks at no later plan", "journal/journal_change.c",
+		"||\n\t\told->segment.planned_until != e->range.until)", ")", "only_the_newest_plan_is_withdrawn"},
+	{"take-over does not fence", "journal/journal_change.c",
+		"part.segment.owner = part.position_owner = *me;", "(void) me;", "take_over_fences_the_older_owner"},
+	{"pruning removes the last", "journal/journal_commit.c",
+		"next == old->n || row->committed_at_ms", "row->committed_at_ms", "pruning_keeps_sums_and_the_last"},
+	{"a new segment forgets what was planned", "journal/journal_segments.c",
+		"if (ok && part.segment.committed_until < part.segment.planned_until)", "if (!ok)",
+		"a_new_segment_closes_the_old_one"},
+	{"abort keeps the rows", "store/store_data.c", "kd_buf_done(&s->rows);", "",
+		"an_aborted_batch_partition_leaves_nothing_behind"},
+	{"the lock keeps nobody out", "minimal.c", "flock(s->fd, LOCK_EX | LOCK_NB) == 0", "true",
+		"a_commit_that_comes_late_is_waited_for"},
+	{"commit is answered before it is written", "minimal.c", "pwrite(s->fd, body.data, body.size, s->end + HEAD_SIZE) =="
+		" (ssize_t) body.size", "write_later(s->fd, body.data, body.size, s->end + HEAD_SIZE)",
+		"a_commit_that_was_answered_outlives_its_process"},
+	{"rows are lost on the way", "minimal.c", "kd_buf_append(&body, rows, size)", "kd_buf_append(&body, rows, 0)",
+		"a_committed_identifier_is_not_committed_again"},
+	{"a null key is stored as an empty one", "minimal.c", "bytes || kd_buf_append(out, \"-\", 1)", "true",
+		"rows_hold_what_kafka_served"},
+	{"an older state is not noticed", "minimal.c", "s->end == 0 || !same", "s->end == 0",
+		"a_database_set_back_before_a_commit_is_seen"},
+	{"an older state that has grown since is not noticed", "minimal.c", "strtoul(head + 19, NULL, 16) == s->sum", "true",
+		"the_same_epoch_with_another_owner_is_fenced"},
+};
+
+static char *run(const char *dir, int *ret_code, const char *command)
+{
+	char *there = kt_format("cd '%s' && { %s\n}", dir, command);
+	const char *const argv[] = {"/bin/sh", "-c", there, NULL};
+	kt_process *process = kt_process_start(dir, NULL, argv);
+	*ret_code = kt_process_wait(process, LIMIT_MS);
+	char *said = kt_format("%s%s", kt_process_stdout(process), kt_process_stderr(process));
+	kt_process_free(process);
+	free(there);
+	return said;
+}
+
+static void must_run(const char *dir, const char *command)
+{
+	int code;
+	char *said = run(dir, &code, command);
+	kt_check(code == 0, "%s: %d\n%s", command, code, said);
+	free(said);
+}
+
+/* The sources and their objects, away from the tree. */
+static void build_right_one(const char *dir)
+{
+	char top[PATH_MAX];
+	kt_check(getcwd(top, sizeof top), "no working folder");
+	char *command = kt_format(
+		"set -e; top=%s; cp -r $top/sinks/store $top/sinks/journal $top/connectors/examples/minimal-sink/*.c"
+		" $top/tests/conformance/wrong/* .; ln -s $top/sinks/sqlite sqlite\n"
+		"cat >cc.sh <<END\n"
+		"exec ${CC:-cc} -O1 -fPIC -fvisibility=hidden -pthread -D_GNU_SOURCE -I. -I$top/lib/include -I$top/sinks/include"
+		" -I$top/tools/include -include write_later.h -Wno-unused-function -c \"\\$1\" -o \"\\$2\"\n"
+		"END\n"
+		"for source in *.c */*.c; do case $source in sqlite/*) ;; *) sh cc.sh $source ${source%%.c}.o; esac; done\n"
+		"${CC:-cc} -shared -o hooks.so hooks.o; rm hooks.o", top);
+	must_run(dir, command);
+	free(command);
+}
+
+static const char link_it[] = "${CC:-cc} -shared -pthread -Wl,-Bsymbolic -o sink.so *.o */*.o";
+
+/* What the program says to one case, or to all; *ret_code is its exit code. */
+static char *judge(const char *dir, const char *only, int *ret_code)
+{
+	char *command = kt_format("\"${KD_BIN}-sink-conformance\" --timeout 30 --set 'sink.path={dir}/data' --hooks ./hooks.so"
+		" --only '%s' ./sink.so", only);
+	char *said = run(dir, ret_code, command);
+	free(command);
+	return said;
+}
+
+/* Replaces the one place where the text stands; returns the file as it was. */
+static char *spoil(const char *dir, const mistake *m)
+{
+	char *path = kt_path(dir, m->file), *text = kt_read_file(path), *at = strstr(text, m->right);
+	kt_check(at && !strstr(at + 1, m->right), "%s does not hold exactly once: %s", m->file, m->right);
+	free(kt_write_file(dir, m->file, "%.*s%s%s", (int) (at - text), text, m->wrong, at + strlen(m->right)));
+	free(path);
+	return text;
+}
+
+static void compile(const char *dir, const char *file)
+{
+	char *command = kt_format("sh cc.sh %s %.*s.o && %s", file, (int) strlen(file) - 2, file, link_it);
+	must_run(dir, command);
+	free(command);
+}
+
+static void catch_one(const char *dir, const mistake *m)
+{
+	int code;
+	char *right = spoil(dir, m);
+	compile(dir, m->file);
+	char *said = judge(dir, m->caught_by, &code), *expected = kt_format("not ok 1 - %s\n", m->caught_by);
+	cr_expect(code == 1 && strstr(said, expected), "%s: not caught by %s:\n%s", m->what, m->caught_by, said);
+	free(kt_write_file(dir, m->file, "%s", right));
+	compile(dir, m->file);
+	free(right);
+	free(said);
+	free(expected);
+}
+
+Test(judge, the_right_sink_passes_and_each_wrong_one_fails_where_it_is_wrong, .timeout = 600)
+{
+	char *dir = kt_tmpdir();
+	int code;
+	build_right_one(dir);
+	must_run(dir, link_it);
+	char *said = judge(dir, "*", &code);
+	cr_expect_eq(code, 0, "%s", said);
+	free(said);
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
+		catch_one(dir, &mistakes[i]);
+	kt_tmpdir_remove(dir);
+}
