@@ -31,6 +31,11 @@ const crash_point crash_points[] = {
 	{"sqlite.position_moved", true, false, CRASH_ALWAYS},
 	{"sqlite.commit.before", true, false, CRASH_ALWAYS},
 	{"sqlite.commit.after", true, false, CRASH_ALWAYS},
+	{"file.synced", false, false, CRASH_ALWAYS}, /* file.*: test_crash_files.c */
+	{"file.committed", false, false, CRASH_ALWAYS},
+	{"file.renamed", false, false, CRASH_ALWAYS},
+	{"file.ledger_written", false, false, CRASH_ALWAYS},
+	{"file.ledger_anew", false, false, CRASH_AT_START},
 	{"takeover.locked", false, true, CRASH_AT_START},
 	{"takeover.before_commit", false, true, CRASH_AT_START},
 	{"takeover.commit_sent", false, true, CRASH_AT_START},
@@ -49,6 +54,15 @@ const crash_point crash_points[] = {
 	{"sink.before_commit", false, true, CRASH_ALWAYS},
 	{"sink.commit_sent", false, true, CRASH_ALWAYS},
 	{"sink.after_commit", false, true, CRASH_ALWAYS},
+	/* The Kafka sink's: test_crash_kafka.c passes through them, and through those that both others do. */
+	{"kafka.producer_ready", false, false, CRASH_AT_START},
+	{"kafka.ledger_read", false, false, CRASH_AT_START},
+	{"kafka.step.sent", false, false, CRASH_ALWAYS},
+	{"kafka.step.committed", false, false, CRASH_ALWAYS},
+	{"kafka.begun", false, false, CRASH_ALWAYS},
+	{"kafka.rows_sent", false, false, CRASH_ALWAYS},
+	{"kafka.commit.before", false, false, CRASH_ALWAYS},
+	{"kafka.commit.after", false, false, CRASH_ALWAYS},
 	{0},
 };
 
