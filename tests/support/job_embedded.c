@@ -45,9 +45,15 @@ kt_embedded *kt_embedded_start(const char *text, const kd_job_options *options)
 kt_embedded *kt_embedded_start_with(const char *text, const kd_sink_ops *sink, const kd_job_options *options)
 {
 	kt_embedded *job = calloc(1, sizeof(*job));
+	kd_options tables[3] = {{sink->options, sink->n_options}};
+	size_t n = 1;
 
+	if (options->decoder)
+		tables[n++] = (kd_options){options->decoder->options, options->decoder->n_options};
+	if (options->transform)
+		tables[n++] = (kd_options){options->transform->options, options->transform->n_options};
 	kt_check(job, "no memory");
-	job->config = kd_config_new(&(kd_options){sink->options, sink->n_options}, 1);
+	job->config = kd_config_new(tables, n);
 	kt_check(job->config, "no memory");
 	kt_check(kd_config_parse(job->config, text, strlen(text), "job", tell, NULL, &job->err) == KD_OK &&
 			 kd_config_check(job->config, tell, NULL, &job->err) == KD_OK &&
