@@ -56,6 +56,11 @@ Test(examples, a_keyed_service_ends_as_if_each_put_came_once)
 	must_pass("webhook.sh");
 }
 
+Test(examples, a_sink_of_ones_own_conforms_and_lands_once_through_kills)
+{
+	must_pass("minimal-sink.sh");
+}
+
 Test(examples, a_transform_in_python_through_kills)
 {
 	must_pass("python.sh");
