@@ -30,7 +30,7 @@ page() {
 
 for program; do
 	name=${program##*/}
-	verbs=$("$program" --help | sed -n 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' | grep -vx "$name" || true)
+	verbs=$("$program" --help | sed -n -e '/^Sinks (/q' -e 's/^  \([a-z][a-z]*\)  *[a-z].*/\1/p' | grep -vx "$name" || true)
 	see='.BR kdirect (1)'
 	if [ "$name" = kdirect ]; then
 		see=

@@ -124,9 +124,9 @@ kill_often() {
 	done
 }
 
-# must_run COMMAND...: ends with 0.
+# must_run COMMAND...: ends with 0, within two minutes.
 must_run() {
-	"$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2; fail "$*: not 0"; }
+	timeout 120 "$@" >"$work/out" 2>"$work/err" || { cat "$work/out" "$work/err" >&2; fail "$*: not 0"; }
 }
 
 # same_table SQL FILE: what the query gives is what the file says.

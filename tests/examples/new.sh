@@ -18,9 +18,9 @@ for kind in '' --sink; do
 	project=pay${kind#--}
 	must_run kdirect new $kind "$project-in_2"
 	cd "$project-in_2"
-	must_run make CFLAGS='-O2 -g -Wshadow -Wstrict-prototypes -Werror' test
+	must_run make CFLAGS='-O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror' test
 	grep -q 'as expected' "$work/out" || fail "its test says nothing: $(cat "$work/out")"
-	must_run make CC=clang CFLAGS='-O0 -Werror' -B test
+	must_run make CC=clang CFLAGS='-O0 -Wall -Wextra -Werror' -B test
 	must_run make install DESTDIR="$work/root" PREFIX=/usr
 	must_run "$work/root/usr/bin/$project-in_2" --help
 	must_run "./$project-in_2" check job.json --offline

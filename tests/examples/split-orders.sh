@@ -11,7 +11,7 @@ sql 'create table public.order_lines (order_id bigint, line int, sku text, quant
 topic baskets 2
 seq "$records" | awk '{ printf "{\"id\": %d, \"customer\": \"c%d\", \"lines\": [", $1, $1 % 17
 	for (i = 1; i <= $1 % 4; i++)
-		printf "%s{\"sku\": \"s-%d\", \"quantity\": %d, \"cents\": %d}", i > 1 ? ", " : "", i, i, $1
+		printf "%s{\"sku\": \"s-%d\", \"quantity\": %d, \"cents\": %d}", (i > 1 ? ", " : ""), i, i, $1
 	print "]}" }' | produce baskets
 
 # Counts the orders, and fails where one has not as many lines as its number says.

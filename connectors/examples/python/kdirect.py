@@ -48,7 +48,8 @@ class kd_record(c.Structure):
 
 
 class kd_value(c.Structure):
-    _fields_ = [("type", c.c_int), ("boolean", c.c_bool), ("text", c.c_void_p), ("size", c.c_size_t)]
+    _fields_ = [("type", c.c_int), ("boolean", c.c_bool), ("text", c.c_void_p), ("size", c.c_size_t),
+                ("row", c.c_void_p)]
 
 
 class kd_option(c.Structure):
@@ -99,7 +100,8 @@ class kd_sink_ops(c.Structure):  # as far as it is read here
 
 
 class kd_job_options(c.Structure):
-    _fields_ = [("log", kd_logger), ("until_latest", c.c_bool), ("version", c.c_char_p), ("observer", OBSERVER),
+    _fields_ = [("log", kd_logger), ("until_latest", c.c_bool), ("version", c.c_char_p), ("program", c.c_char_p),
+                ("observer", OBSERVER),
                 ("observer_opaque", c.c_void_p), ("decoder", c.c_void_p), ("transform", c.POINTER(kd_transform_ops))]
 
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <curl/curl.h>
 
@@ -199,6 +200,22 @@ static kd_code put_one(struct session *session, kd_error *err)
 	return code;
 }
 
+/* Whoever serves many requests fails one now and then: that one is tried again here, since the library would begin the
+ * batch partition anew. */
+static kd_code put_patiently(struct session *session, kd_error *err)
+{
+	struct timespec pause = {.tv_nsec = 50000000};
+	kd_code code = put_one(session, err);
+
+	for (int more = 3; code && err->action == KD_RETRY && more > 0 && !atomic_load(&session->interrupted); more--) {
+		nanosleep(&pause, NULL);
+		pause.tv_nsec *= 2;
+		kd_error_clear(err);
+		code = put_one(session, err);
+	}
+	return code;
+}
+
 static kd_code put(void *of_session, const kd_batch_partition *batch, const kd_put *puts, size_t n, kd_error *err)
 {
 	struct session *session = of_session;
@@ -207,7 +224,7 @@ static kd_code put(void *of_session, const kd_batch_partition *batch, const kd_p
 	(void) batch;
 	for (size_t i = 0; !code && i < n; i++) {
 		session->put = &puts[i];
-		code = put_one(session, err);
+		code = put_patiently(session, err);
 		if (code == KD_ERECORD)
 			err->row = (int64_t) i + 1;
 	}
