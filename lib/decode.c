@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// decode: the decoders that the library brings, and those of them that have no state: raw, text, json.  csv has a file of
-// its own.
+// decode: the decoders that the library brings, and those of them that have no state: raw, text, json.  csv has a file
+// of its own.
 #include <string.h>
 
 #include "kdirect/transform.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pipeline: see the header.
 //
-// Nothing here remembers anything from record to record but the parts' own states and memory that is used again: a range
-// that is read again comes to the same rows (I6).
+// Nothing here remembers anything from record to record but the parts' own states and memory that is used again: a
+// range that is read again comes to the same rows (I6).
 #include "pipeline.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs that decode and transform, in the test's process, against librdkafka's mock brokers and SQLite: what is kept,
- * changed, dropped and split, what is refused, and rows that depend on tables of the sink, also when their transaction is
- * repeated or larger than the memory. */
+ * changed, dropped and split, what is refused, and rows that depend on tables of the sink, also when their transaction
+ * is repeated or larger than the memory. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -170,14 +170,16 @@ static const char two_tables[] = "create table t(id integer, customer text);"
 
 Test(transform, splits_a_record_into_rows_of_two_tables_of_one_transaction, .timeout = 60)
 {
-	static const char *const orders[] = {"{\"id\":1,\"customer\":\"a\",\"items\":[{\"sku\":\"x\",\"qty\":2},{\"sku\":\"y\"}]}",
+	static const char *const orders[] = {
+		"{\"id\":1,\"customer\":\"a\",\"items\":[{\"sku\":\"x\",\"qty\":2},{\"sku\":\"y\"}]}",
 		"{\"id\":2,\"items\":[]}", "{\"items\":[{\"qty\":7}],\"customer\":\"\\u00e9\",\"id\":3}"};
 	world w;
 
 	open_world(&w, 1, two_tables);
 	produce(&w, orders, 3);
 	run(&w, ", \"tables\": [\"items\"]", NULL, &splitter);
-	expect_text(&w, "select group_concat(id || coalesce(customer, '-'), ' ') from (select * from t order by id)", "1a 2- 3\xC3\xA9");
+	expect_text(&w, "select group_concat(id || coalesce(customer, '-'), ' ') from (select * from t order by id)",
+		"1a 2- 3\xC3\xA9");
 	expect_text(&w, "select group_concat(id || coalesce(sku, '-') || coalesce(qty, '-'), ' ') from"
 			" (select * from items order by id, sku)", "1x2 1y- 3-7");
 	expect_int(&w, "select sum(rows) from @batch_partition", 6);
@@ -376,7 +378,8 @@ static kd_code failing_write(void *session, const void *bytes, size_t size, kd_e
 	return kd_sqlite_sink.write(session, bytes, size, err);
 }
 
-static kd_code failing_commit(void *session, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err)
+static kd_code failing_commit(void *session, const kd_batch_result *result, kd_durability *ret_durability,
+	kd_error *err)
 {
 	if (atomic_fetch_add(&commits, 1) % 3 == 2)
 		return kd_error_set(err, KD_ESINK, KD_REPLAY, "failed as the test asked");

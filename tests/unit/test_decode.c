@@ -24,8 +24,8 @@ static kd_config *make_config(const kd_decoder_ops *decoder, const char *keys)
 {
 	char text[512];
 	kd_config *config = kd_config_new(&(kd_options) {decoder->options, decoder->n_options}, 1);
-	snprintf(text, sizeof text, "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"localhost:9092\"}, \"topics\": [\"t\"],"
-		" \"sink\": {\"type\": \"null\"}%s%s}", *keys ? ", \"decode\": " : "", keys);
+	snprintf(text, sizeof text, "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"localhost:9092\"},"
+		" \"topics\": [\"t\"], \"sink\": {\"type\": \"null\"}%s%s}", *keys ? ", \"decode\": " : "", keys);
 	kd_error wrong = {0};
 	cr_assert(config && kd_config_parse(config, text, strlen(text), "job", complain, NULL, &wrong) == KD_OK &&
 		kd_config_check(config, complain, NULL, &wrong) == KD_OK, "%s: %s", text, wrong.message);
@@ -101,7 +101,8 @@ Test(decode, json_must_be_one_object)
 {
 	static const struct {
 		const char *value, *reason; // NULL: it is
-	} cases[] = {{"{}", NULL}, {" {\"a\":[{}]} ", NULL}, {"", "empty"}, {"[1]", "byte 0"}, {"{\"a\":1}}", "not one JSON object"},
+	} cases[] = {{"{}", NULL}, {" {\"a\":[{}]} ", NULL}, {"", "empty"}, {"[1]", "byte 0"},
+		{"{\"a\":1}}", "not one JSON object"},
 		{"{\"a\":1,\"b\":x}", "byte 11"}, {"{\"a\":\"\xFF\"}", "byte 6 is not UTF-8"}, {"{\"a\":\"\\u0000\"}", "byte 5"}};
 	for (size_t i = 0; i < N(cases); i++) {
 		kd_code code = decode(&kd_json_decoder, NULL, cases[i].value, strlen(cases[i].value));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a record to the sink's encoder by way of decoder and transform: what arrives there, what is counted, and what must
-// not be passed over.  The sink is a table of functions that writes down what it is given.
+// From a record to the sink's encoder by way of decoder and transform: what arrives there, what is counted, and what
+// must not be passed over.  The sink is a table of functions that writes down what it is given.
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,7 +156,8 @@ static kd_code silent(const kd_part_context *context, void **ret_state, kd_error
 }
 
 #define TRANSFORM(function) {.abi = KD_TRANSFORM_ABI, .name = #function, .apply = function}
-static const kd_transform_ops keeper = TRANSFORM(keep), dropper = TRANSFORM(drop_unpaid), splitter = TRANSFORM(split_items);
+static const kd_transform_ops keeper = TRANSFORM(keep), dropper = TRANSFORM(drop_unpaid);
+static const kd_transform_ops splitter = TRANSFORM(split_items);
 static const kd_transform_ops silent_failer = TRANSFORM(fail_silently), bad_text_setter = TRANSFORM(set_bad_text);
 
 Test(pipeline, keeps_changes_and_drops)

@@ -391,7 +391,8 @@ Test(row, steps_through_elements_and_members)
 	kd_value value, element;
 	size_t at = 0, n = 0, size;
 	const char *name;
-	begin("{\"a\":[ 1 , \"\\u0041\",[2,[3]],{\"x\":1} ,null],\"e\":[ ],\"o\":{ \"\\u0078\" : \"\\n\",\"y\":[1]},\"p\":{}}");
+	begin("{\"a\":[ 1 , \"\\u0041\",[2,[3]],{\"x\":1} ,null],\"e\":[ ],"
+		"\"o\":{ \"\\u0078\" : \"\\n\",\"y\":[1]},\"p\":{}}");
 	static const char *const texts[] = {"1", "A", "[2,[3]]", "{\"x\":1}"};
 	cr_assert(kd_row_get(row, "a", &value));
 	for (; kd_value_element(&value, &at, &element); n++)
