@@ -102,7 +102,7 @@ static void must_be_clean(kt_job *job)
 /* The rows must be there at a reader's next look: commit markers come a moment after the commit. */
 static void must_become_clean(kt_job *job)
 {
-	int64_t end = kt_now_ms() + 10000;
+	int64_t end = kt_now_ms() + 60000;
 
 	while (kt_now_ms() < end) {
 		verdict v = judge(job);
@@ -168,4 +168,173 @@ Test(crash_kafka, exactly_once_through_every_fault_point_and_kills_at_random, .t
 	cr_assert_geq(kills, 100);
 	must_audit(&campaign.job);
 	crash_close(&campaign);
+}
+
+/* ---- rivals ---- */
+
+static void open_with_backlog(kt_job *job, int64_t each)
+{
+	kt_job_open(job, KT_SQLITE, 2);
+	write_job(job, 2);
+	kt_job_fill(job, 0, each);
+	kt_job_fill(job, 1, each);
+}
+
+static kt_process *start(kt_job *job, const char *fault)
+{
+	return kt_job_start(job, fault, "--set", "batch.max_records_per_batch=200", NULL);
+}
+
+static bool has_rows(void *opaque)
+{
+	kt_job *job = opaque;
+	char *target = kt_format("%s.copy", job->topic);
+	int64_t low, high;
+
+	kt_topic_watermarks(job->admin, target, 0, &low, &high);
+	free(target);
+	return high > 0;
+}
+
+static void finish(kt_job *job)
+{
+	kt_job_catch_up(job, NULL);
+	must_become_clean(job);
+	must_audit(job);
+	kt_job_close(job);
+}
+
+static void must_stop(kt_process *process)
+{
+	cr_assert(kt_process_running(process), "it ended:\n%s", kt_process_stderr(process));
+	kt_process_signal(process, SIGTERM);
+	kt_job_must_end(process, 0, NULL, STOP_MS);
+}
+
+Test(crash_kafka, the_older_of_two_instances_ends_with_exit_code_3, .timeout = 180)
+{
+	kt_job job;
+	kt_process *older, *newer;
+
+	NEEDS_LIBRDKAFKA();
+	open_with_backlog(&job, 30000);
+	older = start(&job, NULL);
+	kt_await(has_rows, &job, 30000, "rows");
+	newer = start(&job, NULL);
+	kt_job_must_end(older, 3, "taken over by a newer instance", FENCED_MS);
+	must_stop(newer);
+	finish(&job);
+}
+
+Test(crash_kafka, an_idle_instance_notices_its_successor, .timeout = 180)
+{
+	kt_job job;
+	kt_process *older;
+
+	NEEDS_LIBRDKAFKA();
+	open_with_backlog(&job, 10);
+	older = start(&job, NULL);
+	kt_await(has_rows, &job, 30000, "rows");
+	kt_job_catch_up(&job, NULL);
+	kt_job_must_end(older, 3, NULL, FENCED_MS);
+	finish(&job);
+}
+
+static bool is_stopped(void *opaque)
+{
+	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(opaque)), *stat = kt_read_file(path);
+	const char *rest = strrchr(stat, ')');
+	bool stopped = rest && rest[2] == 'T';
+
+	free(stat);
+	free(path);
+	return stopped;
+}
+
+/* The successor finishes the work; the frozen one wakes up, changes nothing, and ends with its own exit code. */
+Test(crash_kafka, a_successor_finishes_what_a_frozen_owner_holds, .timeout = 600)
+{
+	static const char *const faults[] = {"kafka.begun:2:stop", "kafka.rows_sent:2:stop", "kafka.commit.before:2:stop",
+		"kafka.commit.after:2:stop", "kafka.step.sent:3:stop", "kafka.step.committed:3:stop", "kafka.producer_ready:1:stop",
+		"kafka.ledger_read:1:stop", "start.owned:1:stop", "plan.after_durable:2:stop"};
+
+	NEEDS_LIBRDKAFKA();
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		kt_job job;
+		kt_process *zombie;
+		bool owned = strncmp(faults[i], "kafka.producer_ready", 20) != 0 && strncmp(faults[i], "kafka.ledger", 12) != 0;
+
+		printf("crash: frozen at %s\n", faults[i]);
+		fflush(stdout);
+		open_with_backlog(&job, 1500);
+		zombie = start(&job, faults[i]);
+		kt_check(kt_wait_until(is_stopped, zombie, 30000), "not stopped at %s:\n%s", faults[i],
+			kt_process_stderr(zombie));
+		kt_job_must_end(kt_job_run(&job, NULL, 90000), 0, NULL, 0);
+		must_become_clean(&job);
+		kt_process_signal(zombie, SIGCONT);
+		if (owned) {
+			kt_job_must_end(zombie, 3, NULL, FENCED_MS);
+		} else {
+			/* it had not taken the job over yet: as the newest start it does so now */
+			cr_assert(kt_process_says(zombie, "owner of job", 30000), "%s", kt_process_stderr(zombie));
+			must_stop(zombie);
+		}
+		finish(&job);
+	}
+}
+
+/* A start that fenced the owner and died before it took over leaves the owner in office. */
+Test(crash_kafka, an_owner_outlives_a_start_that_died_before_its_take_over, .timeout = 300)
+{
+	static const char *const faults[] = {"kafka.producer_ready:1:kill", "kafka.ledger_read:1:kill", "kafka.step.sent:1:kill"};
+
+	NEEDS_LIBRDKAFKA();
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		kt_job job;
+		kt_process *owner;
+
+		open_with_backlog(&job, 6000);
+		owner = start(&job, NULL);
+		kt_await(has_rows, &job, 30000, "rows");
+		kt_job_must_end(start(&job, faults[i]), 128 + SIGKILL, NULL, 30000);
+		cr_assert(kt_process_says(owner, "transactional id", 30000), "%s", kt_process_stderr(owner));
+		kt_job_fill(&job, 0, 10);
+		must_become_clean(&job);
+		must_stop(owner);
+		finish(&job);
+	}
+}
+
+enum { STARTS = 4 };
+
+/* Starts that fence each other while they take over: one is left, and all others end as superseded. */
+Test(crash_kafka, of_many_starts_at_once_exactly_one_is_left, .timeout = 300)
+{
+	NEEDS_LIBRDKAFKA();
+	for (int round = 0; round < 3; round++) {
+		kt_job job;
+		kt_process *process[STARTS];
+		int left = STARTS;
+		int64_t end = kt_now_ms() + 90000;
+
+		open_with_backlog(&job, 5000);
+		for (int i = 0; i < STARTS; i++)
+			process[i] = start(&job, NULL);
+		while (left > 1 && kt_now_ms() < end) {
+			left = 0;
+			for (int i = 0; i < STARTS; i++)
+				left += kt_process_running(process[i]);
+			kt_pause();
+		}
+		cr_assert_eq(left, 1, "%d are left", left);
+		must_become_clean(&job); /* and the one that is left works */
+		for (int i = 0; i < STARTS; i++) {
+			if (kt_process_running(process[i]))
+				must_stop(process[i]);
+			else
+				kt_job_must_end(process[i], 3, NULL, 0);
+		}
+		finish(&job);
+	}
 }
