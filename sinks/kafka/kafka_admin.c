@@ -126,5 +126,5 @@ kd_code kafka_admin_create_ledger(rd_kafka_t *rk, const char *topic, kd_error *e
 	if (!native || native == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
 		return KD_OK;
 	return kafka_error_set(err, native, KAFKA_ASKING, "could not create the ledger's topic \"%s\": %s; make it yourself, "
-		"with 1 partition and cleanup.policy=compact (kdirect check --sql shows how)", topic, rd_kafka_err2str(native));
+		"with 1 partition and cleanup.policy=compact (\"check --sql\" shows how)", topic, rd_kafka_err2str(native));
 }

@@ -175,7 +175,7 @@ static kd_code judge_version(const pg_sink *sink, int version, bool read_only, k
 	if (read_only && version > 0 && version < LATEST)
 		return kd_error_set(err, KD_ETARGET, KD_STOP,
 			"could not use the ledger in schema \"%s\": its version is %d and must be %d: run the job once, or the "
-			"statements of \"kdirect check --sql\"", sink->ledger_name, version, LATEST);
+			"statements of \"check --sql\"", sink->ledger_name, version, LATEST);
 	return KD_OK;
 }
 
@@ -228,7 +228,7 @@ static kd_code migrate(pg_session *session, int version, kd_error *err)
 	          : kd_error_set(err, KD_ENOMEM, KD_STOP, "could not create the ledger: no memory");
 	kd_buf_done(&sql);
 	if (code == KD_ETARGET)
-		kd_error_prefix(err, "schema \"%s\" (\"kdirect check --sql\" prints what its owner can run)", sink->ledger_name);
+		kd_error_prefix(err, "schema \"%s\" (\"check --sql\" prints what its owner can run)", sink->ledger_name);
 	return code == KD_OK ? pg_session_commit(session, "create the ledger", NULL, err) : code;
 }
 
@@ -288,7 +288,7 @@ static bool append_table_grants(kd_buf *out, const pg_table *table, bool audited
 	bool named = table->schema && strcmp(table->schema, "public") != 0;
 	bool ok = qualified && (schema || !named) && kd_buf_printf(out, "grant insert on %s to %s;\n", qualified, role);
 	if (ok && audited)
-		ok = kd_buf_printf(out, "-- Only for \"kdirect audit --deep\".\ngrant select on %s to %s;\n", qualified, role);
+		ok = kd_buf_printf(out, "-- Only for \"audit --deep\".\ngrant select on %s to %s;\n", qualified, role);
 	if (ok && named)
 		ok = kd_buf_printf(out, "grant usage on schema %s to %s;\n", schema, role);
 	free(qualified);

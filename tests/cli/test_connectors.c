@@ -49,6 +49,7 @@ static const struct {
 } connectors[] = {
 	{"kafka-postgres", "\n  postgres  ", "\nlibpq ", "sqlite"},
 	{"kafka-sqlite", "\n  sqlite    ", "\nsqlite ", "postgres"},
+	{"kafka-files", "\n  file      ", "\nzlib ", "postgres"},
 	{"kafka-kafka", "\n  kafka     ", "\nlibrdkafka ", "postgres"},
 };
 
@@ -107,6 +108,26 @@ Test(connectors, kafka_postgres_runs_a_job, .timeout = 180)
 	runs_a_job("kafka-postgres", KT_POSTGRES);
 }
 
+Test(connectors, kafka_files_runs_a_job, .timeout = 180)
+{
+	kt_job job;
+
+	kt_job_open(&job, KT_SQLITE, 2);
+	kt_job_fill(&job, 0, 300);
+	kt_job_fill(&job, 1, 200);
+	char *file = kt_write_file(job.dir, "files.json", "{\"job\": \"f\", \"kafka\": {\"bootstrap.servers\": \"%s\"},"
+		" \"topics\": [\"%s\"], \"start\": \"earliest\", \"sink\": {\"path\": \"%s/out\"}}", kt_env("KD_TEST_KAFKA"),
+		job.topic, job.dir);
+	must_say("kafka-files", 0, ARGUMENTS("check", file), "exactly once");
+	must_say("kafka-files", 0, ARGUMENTS("run", file, "--until-latest"), "stopped");
+	must_say("kafka-files", 0, ARGUMENTS("audit", file), "proved: 2 partitions, 500 offsets");
+	char *count = kt_format("test $(cat $(find '%s/out' -path '*/topic=*.jsonl') | wc -l) -eq 500", job.dir);
+	cr_expect_eq(system(count), 0, "%s", count);
+	free(count);
+	free(file);
+	kt_job_close(&job);
+}
+
 Test(connectors, refuse_a_sink_that_they_do_not_have)
 {
 	char *dir = kt_tmpdir();
@@ -115,6 +136,10 @@ Test(connectors, refuse_a_sink_that_they_do_not_have)
 
 	must_say("kafka-postgres", 2, ARGUMENTS("check", job, "--offline"), "there is no sink \"sqlite\"");
 	must_say("kafka-sqlite", 0, ARGUMENTS("check", job, "--offline"), "exactly once");
+	free(job);
+	job = kt_write_file(dir, "job.json", "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"b\"}, "
+		"\"topics\": [\"t\"], \"sink\": {\"topic\": \"u\"}}");
+	must_say("kafka-kafka", 0, ARGUMENTS("check", job, "--offline"), "exactly once");
 	free(job);
 	kt_tmpdir_remove(dir);
 }

@@ -4,8 +4,8 @@
 # tells all; the last line is the sum.
 set -u
 make=(make --no-print-directory)
-suites=(unit mock conformance pg kafka cli crash)
-sanitized=(unit mock pg)
+suites=(unit mock connector conformance pg kafka cli crash examples)
+sanitized=(unit mock connector pg)
 sanitizer=address,undefined
 sanitized_make=("${make[@]}" WERROR=1 SAN=$sanitizer CFLAGS='-O1 -g' CXXFLAGS='-O1 -g')
 passed=0
