@@ -177,8 +177,8 @@ static bool keyed_usable(void *session)
 /* ---- the table ---- */
 
 static const kd_option ledger_option = {.key = ledger_key, .type = KD_OPT_STRING, .required = true,
-	.help = "The SQLite file of the ledger: plans, positions and identifiers; it is made where it is absent.  It must be on "
-		"a local disk, and is as dear as the data."};
+	.help = "The SQLite file of the ledger: plans, positions and identifiers; it is made where it is absent.  It must be "
+		"on a local disk, and is as dear as the data."};
 
 static const kd_sink_ops slots = {
 	.abi = KD_SINK_ABI,

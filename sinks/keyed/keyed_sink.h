@@ -2,16 +2,16 @@
 /* keyed_sink: sinks made of a kd_keyed_ops; this header is what the files of this folder share.
  *
  * Theory of operation.  The target has no transactions, so nothing can make its rows and the ledger's position one step
- * (no I9).  What is left is an order: put, flush, then move.  Position and identifier move only after flush (I1), by the
- * compare-and-set of the ledger (I3, I6), so a crash in between leaves an identifier that is not committed, and whose
- * range is put again: the plan makes it the same range, and each row has the same identifier and key (I2 as an end
- * state, by key).
+ * (no I9).  What is left is an order: put, flush, then move.  Position and identifier move only after flush (I1), by
+ * the compare-and-set of the ledger (I3, I6), so a crash in between leaves an identifier that is not committed, and
+ * whose range is put again: the plan makes it the same range, and each row has the same identifier and key (I2 as an
+ * end state, by key).
  *
  * The ledger is SQLite's (sqlite_ledger.h); its lock is never held while the target is talked to.  Whether a batch
  * partition is still mine to do is asked by the compare-and-set itself, taken back at once: at begin, and again before
  * each put, so that a superseded process puts at most the call that it was frozen in (what is left of I7).  A miss in
- * the middle, or at the commit, is an error with action REPLAY: the library begins again, is told KD_CAS_MISS there, and
- * finds out by its re-read who took over. */
+ * the middle, or at the commit, is an error with action REPLAY: the library begins again, is told KD_CAS_MISS there,
+ * and finds out by its re-read who took over. */
 #ifndef KD_KEYED_SINK_H
 #define KD_KEYED_SINK_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The suite on a keyed sink whose puts are known by their identifier: everything that is said of the ledger, and of rows
-// what is left without transactions.
+// The suite on a keyed sink whose puts are known by their identifier: everything that is said of the ledger, and of
+// rows what is left without transactions.
 #include <inttypes.h>
 #include <sqlite3.h>
 
@@ -19,8 +19,8 @@ static kd_code open_db(const kd_conformance_place *place, void **ret_db, kd_erro
 
 static char *sink_json(const world *w, const char *table)
 {
-	return kt_format("{\"type\": \"%s\", \"ledger\": \"%s/ledger.db\", \"store\": \"%s/%s.db\"}", w->ops->name, w->place.dir,
-		w->place.dir, table);
+	return kt_format("{\"type\": \"%s\", \"ledger\": \"%s/ledger.db\", \"store\": \"%s/%s.db\"}", w->ops->name,
+		w->place.dir, w->place.dir, table);
 }
 
 /* "job/topic/partition/segment/offset/row" */
@@ -50,7 +50,12 @@ static kd_code read_rows(void *db, kd_conformance_row_fn *row, void *opaque, kd_
 	return KD_OK;
 }
 
-static const kd_conformance_hooks hooks = {.abi = KD_CONFORMANCE_ABI, .open = open_db, .close = free, .rows = read_rows};
+static const kd_conformance_hooks hooks = {
+	.abi = KD_CONFORMANCE_ABI,
+	.open = open_db,
+	.close = free,
+	.rows = read_rows,
+};
 
 #define KEYED_TEST(name) \
 	Test(keyed, name, .timeout = 120) \

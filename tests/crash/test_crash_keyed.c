@@ -92,7 +92,8 @@ static void make_record(void *opaque, int64_t i, kt_message *message)
 	message->key_size =
 		(size_t) snprintf(message->key_space, sizeof(message->key_space), "key-%d", rand_r(&state->seed) % KEYS);
 	message->value = rand_r(&state->seed) % 50 ? message->value_space : NULL;
-	message->value_size = (size_t) snprintf(message->value_space, sizeof(message->value_space), "%" PRId64, state->number++);
+	message->value_size =
+		(size_t) snprintf(message->value_space, sizeof(message->value_space), "%" PRId64, state->number++);
 }
 
 static void *produce(void *opaque)

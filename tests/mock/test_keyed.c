@@ -47,7 +47,8 @@ static void fill_keys(void *opaque, int64_t i, kt_message *message)
 	int partition = *(int *) opaque;
 
 	message->key = message->key_space;
-	message->key_size = (size_t) snprintf(message->key_space, sizeof(message->key_space), "p%d-%" PRId64, partition, i % 70);
+	message->key_size =
+		(size_t) snprintf(message->key_space, sizeof(message->key_space), "p%d-%" PRId64, partition, i % 70);
 	message->value = i % 9 ? message->value_space : NULL;
 	message->value_size = (size_t) snprintf(message->value_space, sizeof(message->value_space), "%" PRId64, i);
 }

@@ -28,7 +28,8 @@ typedef struct session {
 } session;
 
 static const char make_by_record[] = "create table if not exists t(key blob primary key, value blob, version integer)";
-static const char make_by_identifier[] = "create table if not exists t(identifier text primary key, key blob, value blob)";
+static const char make_by_identifier[] =
+	"create table if not exists t(identifier text primary key, key blob, value blob)";
 static const char make_calls[] = "create table if not exists calls(pid integer, puts integer)";
 
 static const char put_any[] = "insert or replace into t(key, value, version) values(?1, ?2, ?3)";

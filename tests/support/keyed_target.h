@@ -27,8 +27,8 @@ void kt_keyed_close(kt_keyed_store *store);
 /* A number by SQL; 0 where the table is not there yet. */
 int64_t kt_keyed_int(kt_keyed_store *store, const char *sql);
 
-/* Reads the topic (kt_oracle_each) and compares: every key with the last value of it, or every identifier with its value.
- * Returns how many are missing, altered or foreign: 0 is right. */
+/* Reads the topic (kt_oracle_each) and compares: every key with the last value of it, or every identifier with its
+ * value.  Returns how many are missing, altered or foreign: 0 is right. */
 int64_t kt_keyed_judge(kt_keyed_store *store, const kd_keyed_ops *ops, const char *bootstrap, const char *topic,
 	bool committed);
 

@@ -220,8 +220,8 @@ Test(sqlite_tables, a_table_that_is_not_listed_is_a_configuration_error)
 	world w = open_world();
 	cr_assert_eq(add(&w, "customers", "{\"id\": 1}", &err), KD_ECONFIG);
 	cr_assert_eq(err.action, KD_STOP);
-	cr_assert(strstr(err.message, "\"o/0@0\"") && strstr(err.message, "\"customers\"") && strstr(err.message, "sink.tables"),
-		"%s", err.message);
+	cr_assert(strstr(err.message, "\"o/0@0\"") && strstr(err.message, "\"customers\""), "%s", err.message);
+	cr_assert(strstr(err.message, "sink.tables"), "%s", err.message);
 	cr_assert_eq(w.rows.size, 0);
 	close_world(&w);
 }
@@ -291,7 +291,8 @@ static bool take_row(void *opaque, const char *const *values, size_t n)
 	return --a->most > 0;
 }
 
-static void must_answer(world *w, const char *sql, const char *const *params, size_t n, size_t most, const char *expected)
+static void must_answer(world *w, const char *sql, const char *const *params, size_t n, size_t most,
+	const char *expected)
 {
 	kd_error err = {0};
 	answer a = {.most = most};

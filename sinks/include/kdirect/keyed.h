@@ -3,9 +3,9 @@
  * search index.
  *
  * What such a target can have, and no more: every record is put at least once; after a failure puts are repeated with
- * the same identifier, the same key and the same content (the plan makes repetitions identical), in the order of the log
- * within a partition.  Where a put replaces what stands under its key, the end state is that of exactly once.  check,
- * audit and the ledger name this guarantee "keyed"; docs/GUARANTEES.md says what holds, invariant by invariant.
+ * the same identifier, the same key and the same content (the plan makes repetitions identical), in the order of the
+ * log within a partition.  Where a put replaces what stands under its key, the end state is that of exactly once.
+ * check and audit name this guarantee "keyed"; docs/GUARANTEES.md says what holds, invariant by invariant.
  *
  * The ledger (plan, positions, identifiers) is kept in an SQLite file: sink.ledger.  It is as dear as the data: whoever
  * loses it starts anew.  A position moves only after flush said that everything put is there to stay.
@@ -21,13 +21,14 @@
  *     stops only when the call returns, unless there is an `interrupt`.
  *   - An observer sees records before their range counts as committed, and while a range is repeated he sees older
  *     values again.  A count of puts may be too high.
- *   - A process that was frozen in a put and superseded may still finish that one call, after its successor has gone on:
- *     an old value may come back, and stay until its key is put again.  Where that matters, let the target refuse a
- *     version lower than the one it holds (not an equal one: repetitions are equal).
+ *   - A process that was frozen in a put and superseded may still finish that one call, after its successor has gone
+ *     on: an old value may come back, and stay until its key is put again.  Where that matters, let the target refuse
+ *     a version lower than the one it holds (not an equal one: repetitions are equal).
  *   - Versions are compared within one topic-partition.  Where records of one key come from several (several topics, a
  *     topic that was given more partitions), they have no common order, and neither has what stands under the key.
- *   - No two jobs into one key space: each would take the other's puts for its own.  The ledger refuses a second job for
- *     the same target and topic, but it sees only the jobs of its own file.
+ *   - No two jobs into one key space: each would take the other's puts for its own.  The ledger refuses a second job
+ *     for the same target and topic, but it sees only the jobs of its own file.
+ *   - What the target loses after flush confirmed it (put back from a copy, say) is not noticed.
  *
  *     static const kd_keyed_ops webhook = {.abi = KD_KEYED_ABI, .name = "webhook", ...};
  *     const kd_sink_ops *const sinks[] = {kd_keyed_sink(&webhook), NULL};
@@ -54,7 +55,7 @@ typedef struct kd_put {
 	size_t key_size;
 	const void *value;    /* the record's value, or the document of the row's fields; NULL: a null value (delete) */
 	size_t value_size;
-	const char *table;      /* one of sink.tables, where a transform set it; "" none.  The target may keep keys apart by it */
+	const char *table;      /* one of sink.tables, where a transform set it; "" none.  May keep keys apart */
 	const char *identifier; /* "job/topic/partition/segment/offset/row": unique for ever, the same on a repetition */
 } kd_put;
 
