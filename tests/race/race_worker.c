@@ -2,7 +2,8 @@
 // The worker's two threads under ThreadSanitizer, without librdkafka (which it cannot follow): the real worker, commit and
 // ledger code between a reader made of a counter and a sink made of an array.  The sink fails at random: before, in
 // the middle, and with its answer lost, applied or not.  The budget is so small that ranges are streamed and read again.
-// What must hold: every offset lands exactly once (I1, I2), in order (I5), whatever failed.
+// What must hold: every offset lands exactly once (I1, I2), in order (I5), whatever failed; also where a transform makes
+// the rows, ahead of the transaction or, looking up, within it.
 //
 // A plain program: Criterion cannot run under ThreadSanitizer.  Usage: race_worker [SEED]
 #include <pthread.h>
@@ -258,8 +259,18 @@ static kd_code commit(void *session, const kd_batch_result *result, kd_durabilit
 	return lost ? kd_error_set(err, KD_ESINK, KD_RESOLVE, "answer lost") : KD_OK;
 }
 
-static const kd_sink_ops SINK = {.abi = KD_SINK_ABI, .name = "array", .connect = connect_session, .disconnect = nothing,
-	.usable = usable, .begin = begin, .write = write_rows, .commit = commit, .abort = rollback, .reread = reread,
+/* Within the transaction that is open, or not at all. */
+static kd_code query(void *session, const char *sql, const char *const *params, size_t n_params,
+	bool (*row)(void *opaque, const char *const *values, size_t n), void *opaque, kd_error *err)
+{
+	(void) session, (void) sql, (void) params, (void) n_params, (void) row, (void) opaque;
+	if (!db.open)
+		die("looked up without a transaction", db.entry.partition, 0);
+	return fails(20) ? kd_error_set(err, KD_ESINK, KD_REPLAY, "connection lost") : KD_OK;
+}
+
+static const kd_sink_ops SINK = {.abi = KD_SINK_ABI, .name = "array", .connect = connect_session,
+	.disconnect = nothing, .usable = usable, .query = query, .begin = begin, .write = write_rows, .commit = commit, .abort = rollback, .reread = reread,
 	.encoder_open = encoder_open, .encoder_close = nothing, .encode = encode, .flush = flush};
 
 /* ---- the test ---- */
@@ -290,7 +301,25 @@ static void count_rereads(void *opaque, kd_log_level level, int64_t batch_time_m
 		atomic_fetch_add(&rereads, 1);
 }
 
-static void run(size_t budget_bytes)
+static kd_code look_up(void *state, const kd_batch_partition *batch, const kd_record *records, size_t n, kd_tx *tx,
+	kd_error *err)
+{
+	(void) state;
+	if (batch->partition != db.entry.partition || records[n - 1].offset < records[0].offset)
+		die("looked up for another batch partition", batch->partition, records[0].offset);
+	return kd_tx_query(tx, "", NULL, 0, NULL, NULL, err);
+}
+
+static kd_code keep(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
+{
+	(void) state, (void) batch;
+	return kd_emit(out, row, err);
+}
+
+static const kd_transform_ops KEEPER = {.abi = KD_TRANSFORM_ABI, .name = "keep", .apply = keep};
+static const kd_transform_ops LOOKER = {.abi = KD_TRANSFORM_ABI, .name = "look", .look_up = look_up, .apply = keep};
+
+static void run(size_t budget_bytes, const kd_transform_ops *transform)
 {
 	memset(&db, 0, sizeof db);
 	db.random = (unsigned) base_seed * 7 + 1;
@@ -298,7 +327,7 @@ static void run(size_t budget_bytes)
 		db.last[p] = -1;
 	atomic_store(&done_tasks, 0);
 	kd_logger log = {.fn = count_rereads, .level = KD_LOG_WARN};
-	kd_worker_conf conf = {.log = &log, .ops = &SINK, .sink = &db, .job = "race", .me = {.epoch = 1},
+	kd_worker_conf conf = {.decoder = transform ? &kd_raw_decoder : NULL, .transform = transform, .log = &log, .ops = &SINK, .sink = &db, .job = "race", .me = {.epoch = 1},
 		.n_partitions = PARTITIONS, .budget_bytes = budget_bytes, .retry_timeout_ms = 600000, .done = done,
 		.failed = on_failure};
 	kd_worker *worker = NULL;
@@ -333,17 +362,21 @@ static void run(size_t budget_bytes)
 		landed += db.landed[p];
 	if (landed != expected)
 		die("wrong number of rows", 0, landed);
-	printf("budget %zu: %ld rows in %d ranges landed once through %ld failures, %d ranges read again\n", budget_bytes,
-		(long) landed, RANGES, db.failures, atomic_load(&rereads));
+	printf("budget %zu, transform %s: %ld rows in %d ranges landed once through %ld failures, %d ranges read again\n",
+		budget_bytes, transform ? transform->name : "none", (long) landed, RANGES, db.failures, atomic_load(&rereads));
 }
 
 int main(int argc, char **argv)
 {
 	base_seed = argc > 1 ? strtoul(argv[1], NULL, 10) : (unsigned long) time(NULL);
 	printf("seed %lu\n", base_seed);
-	run(64 << 20);
-	run(100000); /* less than one range: streaming */
-	if (atomic_load(&rereads) == 0)
-		die("no streamed range was ever interrupted: the test did not test it", 0, 0);
+	const kd_transform_ops *const transforms[] = {NULL, &KEEPER, &LOOKER};
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&rereads, 0);
+		run(64 << 20, transforms[i]);
+		run(100000, transforms[i]); /* less than one range: streaming */
+		if (atomic_load(&rereads) == 0)
+			die("no streamed range was ever interrupted: the test did not test it", 0, 0);
+	}
 	return 0;
 }
