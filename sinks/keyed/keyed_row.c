@@ -90,7 +90,8 @@ static kd_code refuse_null_key(const keyed_sink *sink, const kd_batch_partition 
 {
 	bool first = err && !err->code;
 	kd_error_set(err, KD_ERECORD, KD_STOP,
-		"could not put \"%s/%" PRId32 "@%" PRId64 "\": its key is null, and sink \"%s\" keeps one value for each key", batch->topic, batch->partition, record->offset, sink->ops->name);
+		"could not put \"%s/%" PRId32 "@%" PRId64 "\": its key is null, and sink \"%s\" keeps one value for each key",
+		batch->topic, batch->partition, record->offset, sink->ops->name);
 	if (first)
 		err->offset = record->offset;
 	return KD_ERECORD;

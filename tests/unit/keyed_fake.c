@@ -67,7 +67,8 @@ static void fake_disconnect(void *session)
 
 static void write_down(const kd_put *put)
 {
-	kt_check(kd_buf_printf(&kf_target.puts, "%s v%" PRId64 " o%" PRId64 " %s%.*s=%s%.*s%s%s\n", put->identifier, put->version,
+	kt_check(kd_buf_printf(&kf_target.puts, "%s v%" PRId64 " o%" PRId64 " %s%.*s=%s%.*s%s%s\n", put->identifier,
+			put->version,
 			put->offset, put->key ? "" : "(null)", (int) put->key_size, put->key ? (const char *) put->key : "",
 			put->value ? "" : "(null)", (int) put->value_size, put->value ? (const char *) put->value : "",
 			*put->table ? " in " : "", put->table), "no memory");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* keyed_fake: a keyed target that writes down what it is asked and does what it is told, and a job on it, call by call. */
+/* keyed_fake: a keyed target that writes down what it is asked and does what it is told, and a job on it, call by
+ * call. */
 #ifndef KD_TEST_KEYED_FAKE_H
 #define KD_TEST_KEYED_FAKE_H
 
