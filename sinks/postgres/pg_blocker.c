@@ -84,3 +84,10 @@ void pg_blocker_look(pg_session *session)
 	if (err.code)
 		snprintf(session->blockers, sizeof session->blockers, "and could not ask who blocks: %.400s", err.message);
 }
+
+void pg_blocker_name(const pg_session *session, kd_error *err)
+{
+	size_t n = err ? strlen(err->message) : 0;
+	if (err && err->code == KD_EBUSY && session->blockers[0])
+		snprintf(err->message + n, sizeof err->message - n, "; %s", session->blockers);
+}

@@ -13,4 +13,7 @@
  * the statement that ends it.  Cannot fail: what goes wrong is left there too. */
 void pg_blocker_look(pg_session *session);
 
+/* Where err says that somebody else holds what is needed: adds who, as last seen, behind the server's own words. */
+void pg_blocker_name(const pg_session *session, kd_error *err);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <kdirect/fault.h>
 
+#include "pg_blocker.h"
 #include "pg_sink.h"
 
 #define ROLLBACK_MS 5000
@@ -155,21 +156,13 @@ static kd_code send_all(pg_call *call, kd_error *err)
 	return ok ? KD_OK : pg_conn_lost(session, call->doing, err);
 }
 
-/* Who kept us waiting, behind the server's own words. */
-static void name_blockers(const pg_session *session, kd_error *err)
-{
-	size_t n = err ? strlen(err->message) : 0;
-	if (err && err->code == KD_EBUSY && session->blockers[0])
-		snprintf(err->message + n, sizeof err->message - n, "; %s", session->blockers);
-}
-
 static void judge(pg_call *call, const PGresult *result, kd_error *err)
 {
 	pg_session *session = call->session;
 	if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
 		return;
 	(void) pg_error_result(err, result, session->lost, session->phase, call->doing);
-	name_blockers(session, err);
+	pg_blocker_name(session, err);
 }
 
 /* Takes a statement's results: one, then NULL.  False: the connection is lost. */

@@ -91,10 +91,7 @@ static kd_code refused(pg_session *session, const PGresult *result, kd_error *er
 	size_t n = strlen(err->message);
 	if (context)
 		snprintf(err->message + n, sizeof err->message - n, "; %.400s", context);
-	if (code == KD_EBUSY && session->blockers[0]) {
-		n = strlen(err->message);
-		snprintf(err->message + n, sizeof err->message - n, "; %s", session->blockers);
-	}
+	pg_blocker_name(session, err);
 	return code;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "pg_blocker.h"
 #include "pg_conn.h"
 #include "pg_data.h"
 
@@ -89,6 +90,13 @@ static kd_code hand_on(answer *a, const PGresult *result, const char *doing, kd_
 	return KD_OK;
 }
 
+static kd_code refused(const pg_session *session, const PGresult *result, const char *doing, kd_error *err)
+{
+	kd_code code = pg_error_result(err, result, session->lost, session->phase, doing);
+	pg_blocker_name(session, err);
+	return code;
+}
+
 /* Takes the answer to its end, also where the caller has had enough: only then the connection is free again. */
 static kd_code take_answer(pg_session *session, answer *a, const char *doing, kd_error *err)
 {
@@ -100,7 +108,7 @@ static kd_code take_answer(pg_session *session, answer *a, const char *doing, kd
 		if (!result)
 			return code;
 		if (code == KD_OK && pg_conn_failed(result))
-			code = pg_error_result(err, result, session->lost, session->phase, doing);
+			code = refused(session, result, doing, err);
 		else if (code == KD_OK)
 			code = hand_on(a, result, doing, err);
 		PQclear(result);

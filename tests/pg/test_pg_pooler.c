@@ -57,6 +57,38 @@ Test(pg_pooler, every_operation_works_in_transaction_mode)
 	pg_world_close(&w);
 }
 
+static bool on_sum(void *opaque, const char *const *values, size_t n)
+{
+	*(int64_t *) opaque = n == 1 && values[0] ? strtoll(values[0], NULL, 10) : -1;
+	return true;
+}
+
+Test(pg_pooler, several_tables_and_queries_work_in_transaction_mode)
+{
+	static const made_row rows[] = {{0, NULL, "{\"i\": 1}"}, {0, "u", "{\"i\": \" 2\"}"}, {1, NULL, "{\"i\": 3}"}};
+	pg_world w;
+	kt_pooler p;
+	pg_world_open(&w, "public.t", "\"tables\": [\"u\"]");
+	kt_pg_exec(&w.pg, "create table t (i int); create table u (i int)");
+	kt_pooler_start(&p, &w.pg, 3);
+	through(&w, &p);
+	instance *a = start(&w, 'a', 1);
+	kd_batch_partition e = entry(0, 1000, 0, 2);
+	const char *const factor = "10";
+	int64_t sum = 0;
+	cr_assert_eq(plan(a, &e), KD_CAS_DONE);
+	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
+	MUST(write_rows(a, &e, rows, 3, &failure));
+	MUST(w.ops->query(a->session, "select $1::int * (select sum(i) from (table t union all table u) x)", &factor, 1,
+		on_sum, &sum, &failure));
+	cr_assert_eq(sum, 60);
+	MUST(try_commit_rows(a, &e, 3, &failure));
+	cr_assert_eq(kt_pg_int(&w.pg, "select (select sum(i) from t) * 10 + (select sum(i) from u)"), 42);
+	stop(a);
+	kt_pooler_stop(&p);
+	pg_world_close(&w);
+}
+
 Test(pg_pooler, a_frozen_predecessor_is_ended_through_it_too)
 {
 	pg_world w;
@@ -97,7 +129,7 @@ Test(pg_pooler, nothing_stays_behind_in_the_server)
 	PGconn *next = kt_pg_connect(w.dsn); /* gets the very same server session */
 	PGresult *left = PQexec(next, "select current_setting('search_path'), current_setting('lock_timeout'),"
 		" current_setting('statement_timeout'), (select count(*) from pg_prepared_statements),"
-		" (select count(*) from pg_locks where locktype = 'advisory')");
+		" (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())");
 	cr_assert_str_eq(PQgetvalue(left, 0, 0), "\"$user\", public");
 	cr_assert_str_eq(PQgetvalue(left, 0, 1), "0");
 	cr_assert_str_eq(PQgetvalue(left, 0, 2), "0");

@@ -180,6 +180,30 @@ Test(pg_query, an_error_of_the_server_means_what_it_means_everywhere)
 	pg_world_close(&w);
 }
 
+Test(pg_query, a_lock_that_somebody_holds_is_waited_for_and_its_holder_named)
+{
+	pg_world w;
+	kd_batch_partition e;
+	pg_world_open(&w, "public.t", NULL);
+	kt_pg_exec(&w.pg, "create table rates (r int); insert into rates values (5)");
+	instance *a = begun(&w, &e);
+	w.ops->abort(a->session);
+	((pg_session *) a->session)->limits.lock_ms = 1500;
+	cr_assert_eq(begin(a, &e), KD_CAS_DONE);
+	PGconn *stranger = kt_pg_connect(w.pg.dsn);
+	PQclear(PQexec(stranger, "begin; lock table rates in access exclusive mode"));
+	kd_error err = {0};
+	answer text = {.most = 0};
+	cr_expect_eq(ask(a, "select r from rates", NULL, 0, &text, &err), KD_EBUSY, "%s", err.message);
+	cr_expect_eq(err.action, KD_REPLAY);
+	cr_expect(strstr(err.message, "pg_terminate_backend"), "%s", err.message);
+	PQfinish(stranger);
+	again(a, &e);
+	expect(a, "select r from rates", "5;");
+	stop(a);
+	pg_world_close(&w);
+}
+
 Test(pg_query, a_right_that_is_missing_names_the_query)
 {
 	pg_world w;
