@@ -192,6 +192,7 @@ static kd_code open_file(file_ledger *ledger, bool write, kd_error *err)
 	ledger->journal = journal_new();
 	if (!ledger->journal)
 		return file_no_memory(err);
+	ledger->writable = write;
 	ledger->fd = open(ledger->path, (write ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC);
 	if (ledger->fd < 0 && errno == ENOENT && !ledger->known)
 		return write ? make_file(ledger, err) : KD_OK;
@@ -304,7 +305,7 @@ kd_code file_ledger_refresh(file_ledger *ledger, bool write, kd_error *err)
 {
 	kd_code code = KD_OK;
 	ledger->news = false;
-	if (!is_current(ledger)) {
+	if (!is_current(ledger) || (write && !ledger->writable)) {
 		forget(ledger);
 		code = open_file(ledger, write, err);
 	}

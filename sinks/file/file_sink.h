@@ -95,6 +95,7 @@ typedef struct file_ledger {
 	const kd_logger *log;
 	char *path, *dir;
 	int fd; /* -1: not open */
+	bool writable;    /* fd is */
 	journal *journal; /* what the file says up to `size` */
 	off_t size;
 	size_t steps, lines; /* read so far; a step is a line of the file and has lines of the journal */
