@@ -76,7 +76,7 @@ static void count_finding(void *opaque, kd_finding_level level, const char *what
 void case_check_and_ddl_can_be_asked_before_all_else(world *w)
 {
 	kd_config *config = world_config(w, JOB, "t");
-	kd_sink_context context = {.ops = w->ops, .config = config, .log = &(kd_logger) {NULL}, .read_only = true};
+	kd_sink_context context = {.ops = w->ops, .config = config, .log = &(kd_logger) {0}, .read_only = true};
 	kd_buf text = {0};
 	int findings = 0;
 	MUST(w->ops->ddl(&context, &text, &e_));

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static noreturn void end(const char *format, va_list args)
+KD_PRINTF(1, 0) static noreturn void end(const char *format, va_list args)
 {
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
