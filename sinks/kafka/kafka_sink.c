@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <kdirect/sinks.h>
+
 static const kd_option options[] = {
 	{.key = "sink.topic", .type = KD_OPT_STRING, .required = true,
 		.help = "The topic that records go to; it must be there.  Key, value, headers and time are carried over."},

@@ -9,11 +9,15 @@ shift
 folder=$(dirname "$0")/../exports
 status=0
 
+exported() {
+	nm -D --defined-only "$1" | awk 'NF == 3 { sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort -u
+}
+
 for library; do
 	name=$(basename "$library")
 	list=$folder/${name%%.so*}.txt
 	list=${list/\/lib/\/}
-	names=$(nm -D --defined-only "$library" | awk 'NF == 3 { sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort -u)
+	names=$(exported "$library")
 	case "$verb" in
 	write) printf '%s\n' "$names" >"$list" ;;
 	check)
@@ -28,4 +32,20 @@ for library; do
 	*) echo "usage: check-exports.sh check|write LIBRARY..." >&2; exit 2 ;;
 	esac
 done
+
+# What the public headers declare is what the libraries export, all of them together: a name that was forgotten in a
+# source's includes is hidden, and is missed by nobody in the tree, where the archives are linked.
+declared() {
+	grep -hE '^KD_API' {lib,sinks,tools}/include/kdirect/*.h |
+		sed -E 's/^KD_API extern const [a-z_]+ ([^;]*);.*/\1/; s/, /\n/g; s/^KD_API [^(]*[ *](kd_[a-z0-9_]+)\(.*/\1/'
+}
+# A plugin defines the entries, a build with fault points kd_fault_hit.
+elsewhere='^kd_(plugin_entry|conformance_entry|fault_hit)$'
+if [ "$verb" = check ]; then
+	diff -u --label 'the public headers' --label 'the shared libraries' <(declared | LC_ALL=C sort -u | grep -vE "$elsewhere") \
+		<(for library; do exported "$library"; done | LC_ALL=C sort -u | grep -vE "$elsewhere") || {
+		echo "the headers declare (-), or the libraries export (+), what the other side does not"
+		status=1
+	}
+fi
 exit $status
