@@ -95,11 +95,14 @@ def main():
             output = scratch / f"{at}.out"
             print(output.read_text() if output.exists() else "", file=sys.stderr)
             sys.exit(f"{page}:{blocks[at].line}: the block ended with {status}")
+        wrong = 0
         for number, block in enumerate(blocks):
             got = scratch / f"{number}.got"
             if block.kind == "output" and not matches(block.text, got.read_text()):
-                sys.exit(f"{page}:{block.line}: this was printed instead:\n{got.read_text()}")
+                print(f"{page}:{block.line}: this was printed instead:\n{got.read_text()}", file=sys.stderr)
+                wrong = 1
         print(f"{page.name}: {len(blocks)} blocks, {len(shell_blocks)} of them run")
+        sys.exit(wrong)
 
 
 if __name__ == "__main__":
