@@ -7,6 +7,9 @@
 #include "kdirect/json.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "utf8.h"
 
@@ -94,6 +97,18 @@ static const char *scan_escape(const char *p, const char *end, uint8_t *flags)
 // Steps over bytes that mean themselves: printable ASCII but for the quote and the backslash.
 static inline const char *skip_plain(const char *p, const char *end)
 {
+#ifdef __SSE2__
+	while (end - p >= 16) {
+		// As signed bytes, control characters and all that is not ASCII lie below the space.
+		const __m128i bytes = _mm_loadu_si128((const __m128i *) p);
+		const __m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')),
+			_mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+		const int mask = _mm_movemask_epi8(odd);
+		if (mask)
+			return p + __builtin_ctz((unsigned) mask);
+		p += 16;
+	}
+#endif
 	while (end - p >= 8) {
 		uint64_t word = kd_load8(p);
 		uint64_t odd = (word & KD_BYTES(0x80)) | kd_zero_bytes(word ^ KD_BYTES('"')) |
@@ -371,10 +386,11 @@ static inline bool scan_guess(kd_json *json, const char *guess, size_t guess_siz
 {
 	const char *p = json->at;
 	size_t left = (size_t) (json->end - p);
-	if (left < 4 || guess_size > left - 4 || !json->begun || p[0] != ',' || p[1] != '"' || p[2 + guess_size] != '"' ||
-		p[3 + guess_size] != ':' || !kd_same_bytes(p + 2, guess, guess_size))
+	if (left < 4 || guess_size > left - 4 || p[0] != (json->begun ? ',' : '{') || p[1] != '"' ||
+		p[2 + guess_size] != '"' || p[3 + guess_size] != ':' || !kd_same_bytes(p + 2, guess, guess_size))
 		return false;
 	*key = (kd_json_key) {p + 2, guess_size, false, true};
+	json->begun = true;
 	json->at = skip_space(p + 4 + guess_size, json->end);
 	return true;
 }

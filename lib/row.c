@@ -85,7 +85,7 @@ kd_field *kd_row_find(kd_row *row, const char *name, size_t name_size)
 	return NULL;
 }
 
-static bool more_fields(kd_row *row)
+bool kd_row_more_fields(kd_row *row)
 {
 	size_t capacity = row->capacity ? row->capacity * 2 : 32;
 	kd_field *fields = realloc(row->fields, capacity * sizeof *fields);
@@ -96,17 +96,6 @@ static bool more_fields(kd_row *row)
 	row->fields = fields;
 	row->capacity = capacity;
 	return true;
-}
-
-kd_field *kd_row_append(kd_row *row, const char *name, size_t name_size)
-{
-	if (row->n == row->capacity && !more_fields(row))
-		return NULL;
-	kd_field *field = &row->fields[row->n++];
-	field->name = name;
-	field->name_size = name_size;
-	field->is = 0;
-	return field;
 }
 
 kd_field *kd_row_put(kd_row *row, const char *name, size_t name_size)

@@ -88,8 +88,20 @@ kd_field *kd_row_put(kd_row *row, const char *name, size_t name_size);
 
 /* NULL: there is none. */
 kd_field *kd_row_find(kd_row *row, const char *name, size_t name_size);
+/* Room for more; false without memory (the row has a problem). */
+bool kd_row_more_fields(kd_row *row);
+
 /* Adds a field that is known to be a new one, for a value to be put in; NULL without memory. */
-kd_field *kd_row_append(kd_row *row, const char *name, size_t name_size);
+static inline kd_field *kd_row_append(kd_row *row, const char *name, size_t name_size)
+{
+	if (row->n == row->capacity && !kd_row_more_fields(row))
+		return NULL;
+	kd_field *field = &row->fields[row->n++];
+	field->name = name;
+	field->name_size = name_size;
+	field->is = 0;
+	return field;
+}
 
 /* Gives a field a value; text is JSON as it is, and valid as long as the row. */
 static inline void kd_field_put(kd_field *field, kd_json_kind kind, const char *text, size_t size)

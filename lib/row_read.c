@@ -69,12 +69,11 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 	for (;;) {
 		const struct kd_shape_name *guess = at < shape->n ? &shape->names[at] : NULL;
 		kd_json_key key;
-		*ret_good = (size_t) (json->at - text);
 		kd_json_step step = kd_json_read_key(json, guess ? guess->text : NULL, guess ? guess->size : KD_JSON_NO_GUESS,
 			&key);
+		*ret_good = (size_t) (json->at - text);
 		if (step != KD_JSON_FIELD)
 			return step == KD_JSON_END;
-		*ret_good = (size_t) (json->at - text);
 		if (key.guessed)
 			at++;
 		else
@@ -82,11 +81,11 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 		kd_field *field = distinct ? kd_row_append(row, key.text, key.size) : put(row, &key);
 		if (!field)
 			return true;
+		if (distinct)
+			field->is = KD_FIELD_READ;
 		if (!kd_json_read_value(json, &field->value)) {
 			kd_field_put(field, KD_JSON_NULL, "null", 4);
 			return false;
 		}
-		if (distinct)
-			field->is = KD_FIELD_READ;
 	}
 }

@@ -65,9 +65,26 @@ static bool add_digit(int64_t *number, int digit)
 	return !__builtin_mul_overflow(*number, 10, number) && !__builtin_sub_overflow(*number, digit, number);
 }
 
+// A few digits and nothing else, as most numbers are.
+static bool read_digits(const kd_value *value, int64_t *ret_number)
+{
+	int64_t number = 0;
+	if (value->type != KD_VALUE_NUMBER || value->size > 18)
+		return false;
+	for (size_t i = 0; i < value->size; i++) {
+		if (!is_digit(value->text[i]))
+			return false;
+		number = number * 10 + (value->text[i] - '0');
+	}
+	*ret_number = number;
+	return value->size > 0;
+}
+
 bool kd_value_int(const kd_value *value, int64_t *ret_number)
 {
 	struct decimal decimal;
+	if (read_digits(value, ret_number))
+		return true;
 	if (!read_decimal(value, &decimal))
 		return false;
 	while (decimal.size > 1 && decimal.exponent < 0 && decimal.digits[decimal.size - 1] == '0') {

@@ -93,9 +93,17 @@ static const kd_field *last_of_run(const kd_field *field, const kd_field *end)
 	return field;
 }
 
+// Writes them with a comma before them.
 static bool write_run(kd_buf *buf, const kd_field *first, const kd_field *last)
 {
-	return kd_buf_append(buf, ",", 1) && kd_buf_append(buf, begin_of(first), (size_t) (end_of(last) - begin_of(first)));
+	size_t size = (size_t) (end_of(last) - begin_of(first));
+	char *to = kd_buf_reserve(buf, size + 2);
+	if (!to)
+		return false;
+	*to = ',';
+	memcpy(to + 1, begin_of(first), size);
+	buf->size += size + 1;
+	return true;
 }
 
 static bool write_document(kd_row *row)
@@ -113,10 +121,11 @@ static bool write_document(kd_row *row)
 		field = last + 1;
 	}
 	if (row->n == 0)
-		ok = kd_buf_append(buf, "{", 1);
-	if (!ok || !kd_buf_append(buf, "}", 1))
+		return kd_buf_append(buf, "{}", 2);
+	if (!ok)
 		return false;
-	*buf->data = '{'; // in place of the first comma
+	buf->data[0] = '{'; // in place of the first comma
+	buf->data[buf->size++] = '}'; // each piece left a byte of room
 	return true;
 }
 
