@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_private.h"
 #include "kdirect/job.h"
 #include "pipeline.h"
 
@@ -44,7 +45,8 @@ static kd_code encode(void *encoder, const kd_batch_partition *batch, const kd_r
 /* As a run chooses it once it has seen the sink's table, as far as that can be known here. */
 static const kd_decoder_ops *default_decoder(const kd_config *config, const kd_transform_ops *transform)
 {
-	const char *layout = kd_config_peek((kd_config *) config, "sink.layout");
+	size_t i;
+	const char *layout = kd_config_find(config, "sink.layout", &i) ? config->values[i].text : NULL;
 
 	return transform && (!layout || strcmp(layout, "raw") != 0) ? &kd_json_decoder : &kd_raw_decoder;
 }

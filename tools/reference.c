@@ -166,6 +166,18 @@ static void print_parts(void)
 		print_part("Transform", transform->name, transform->summary, transform->options, transform->n_options);
 }
 
+static void print_plugins(void)
+{
+	printf("\n## Plugins\n\n"
+		"`\"plugins\": [\"./mine.so\"]` loads shared objects that bring sinks, decoders and transforms; their keys are judged\n"
+		"like all others. A path is taken from the job file's folder, or from the current one where the job comes from\n"
+		"standard input. A plugin has all rights of the program. So it is refused, with its path, its mode and the command\n"
+		"that heals it, unless nobody but root and the user who runs the program could have put it there: the file, and\n"
+		"each folder above it, also behind a symbolic link, must belong to one of these two, and must not be writable by\n"
+		"others, nor by a group that is neither root's nor the user's own primary one. A sticky folder such as `/tmp` may\n"
+		"be writable. Access control lists are not looked at. Two parts of one kind and name are refused.\n");
+}
+
 static void print_configuration(void)
 {
 	const kd_connector *connector = program_connector();
@@ -188,6 +200,7 @@ static void print_configuration(void)
 		"```\n\n"
 		"## The job\n\n", program_name(), program_name());
 	print_keys(options, n);
+	print_plugins();
 	if (connector->n_options) {
 		printf("\n## Of %s itself\n\n", connector->name);
 		print_keys(connector->options, connector->n_options);

@@ -287,6 +287,32 @@ Test(program, runs_a_job_that_drops_and_splits_and_audits_it)
 	close_world(&w);
 }
 
+/* What a keyed sink can have is named where a person looks, and is not called more than it is. */
+Test(program, with_a_keyed_sink_is_told_what_is_proved_and_what_is_not)
+{
+	static const char *const values[] = {"a", "b", NULL};
+	world w;
+
+	open_world(&w, "}}");
+	produce(&w, values);
+	free(w.shaper);
+	free(w.job);
+	w.shaper = built("program/putter");
+	w.job = kt_write_file(w.dir, "job.json", "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"%s\","
+		" \"isolation.level\": \"read_uncommitted\"}, \"topics\": [\"topic\"],"
+		" \"sink\": {\"file\": \"%s/out\", \"ledger\": \"%s/ledger\"}}", kt_mock_bootstrap(w.mock), w.dir, w.dir);
+	must_run(&w, 0, "guarantee: keyed: every record is put at least once, in order", "check", "--offline");
+	must_run(&w, 0, NULL, "run", "--until-latest");
+	must_run(&w, 0, "read_uncommitted, keyed", "audit", NULL);
+	must_run(&w, 0, "not proved, since the target has no transactions, is how often a record was put", "audit", NULL);
+	must_run(&w, 0, "\"guarantee\": \"keyed\"", "audit", "--json");
+	char *path = kt_path(w.dir, "out"), *text = kt_read_file(path);
+	cr_expect_eq(strcmp(text, "j/topic/0/0/0/0 a\nj/topic/0/0/1/0 b\n"), 0, "%s", text);
+	free(text);
+	free(path);
+	close_world(&w);
+}
+
 Test(program, writes_to_several_tables_and_audits_its_own)
 {
 	static const char *const values[] = {"id=a", "id=b;to=u", "id=c;to=u;copies=2", "id=d;to=t", NULL};
