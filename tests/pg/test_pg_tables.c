@@ -166,6 +166,36 @@ Test(pg_tables, order_is_kept_where_columns_join_and_values_wait_for_the_server)
 	pg_world_close(&w);
 }
 
+/* What goes to b waits for the server, what goes to a does not. */
+static made_row lopsided_row(void *opaque, size_t i)
+{
+	static char value[64];
+	(void) opaque;
+	snprintf(value, sizeof value, i % 2 ? "{\"n\": \" %zu\"}" : "{\"n\": %zu}", i);
+	return (made_row) {(int64_t) i, i % 2 ? "b" : "a", value};
+}
+
+Test(pg_tables, a_refused_row_is_named_also_among_rows_that_waited_for_the_server)
+{
+	static const char tables[] = "ab";
+	for (int64_t bad = 1500; bad < 1502; bad++) {
+		pg_world w;
+		kd_batch_partition e;
+		pg_world_open(&w, "public.a", "\"tables\": [\"b\"]");
+		kt_pg_exec(&w.pg, "create table a (n int); create table b (n int); alter table %c add check (n <> %lld)",
+			tables[bad % 2], (long long) bad);
+		instance *a = begun(&w, &e, 3000);
+		kd_error err = {0};
+		kd_code code = write_made(a, &e, 3000, lopsided_row, NULL, &err);
+		if (code == KD_OK)
+			code = try_commit_rows(a, &e, 3000, &err);
+		cr_assert_eq(code, KD_ERECORD, "%s", err.message);
+		cr_assert_eq(err.row, bad + 1, "%lld: %s", (long long) err.row, err.message);
+		stop(a);
+		pg_world_close(&w);
+	}
+}
+
 Test(pg_tables, of_refusals_in_several_tables_the_first_record_is_named)
 {
 	static const made_row rows[] = {{0, NULL, "{\"id\": \" 1\"}"}, {1, "public.order_lines", "{\"line\": \"one\"}"},
