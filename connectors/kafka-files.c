@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kafka-files: Kafka topics into files, every record exactly once.  kdirect with this one sink, so a job file need not name
- * it; a program of your own begins as a copy of this file. */
+/* kafka-files: Kafka topics into files, every record exactly once.  kdirect with this one sink, so a job file need not
+ * name it; a program of your own begins as a copy of this file. */
 #include <kdirect/connector.h>
 #include <kdirect/sinks.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* try: a pipeline whose sink is a callback: what a job makes of records, seen without a broker, a ledger or a target. */
+/* try: a pipeline whose sink is a callback: what a job makes of records, seen without a broker or a target. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -284,8 +284,8 @@ enum args_next args_parse(const struct verb *verb, int argc, char **argv, struct
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt >= FIRST_LONG) {
-			fprintf(
-				stderr, "%s %s: option \"--%s\" takes no value\n", program_name(), verb->name, rows[optopt - FIRST_LONG]->name);
+			fprintf(stderr, "%s %s: option \"--%s\" takes no value\n", program_name(), verb->name,
+				rows[optopt - FIRST_LONG]->name);
 			return ARGS_WRONG;
 		}
 		if (c == '?' && optopt)

@@ -7,8 +7,8 @@
  * segments by partition index, batch rows by (partition index, from, batch time), gaps by (partition index, from).
  *
  * What it proves, segment by segment (the invariants are those of docs/GUARANTEES.md):
- *   I1, I3  committed ranges tile [log_from, committed_until) without a hole, rows account for all records (at least one
- *           row for each that was not dropped; exactly one where no transform may split)
+ *   I1, I3  committed ranges tile [log_from, committed_until) without a hole, rows account for all records (at
+ *           least one row for each that was not dropped; exactly one where no transform may split)
  *   I2      no offset is in two committed ranges, none is committed beyond the position
  *   I6      one range per identifier: batch times strictly increase and are never used again, not even those of
  *           withdrawn plans; what is planned and not committed chains from committed_until to planned_until

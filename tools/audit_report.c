@@ -190,8 +190,8 @@ void audit_report_people(const struct audit_report *report, FILE *to)
 static json_t *deep_json(const struct audit_deep *deep)
 {
 	return json_pack("{s:b s:b s:b s:I s:I s:I s:I s:I s:I s:s}", "checked", deep->checked, "by_offsets",
-		deep->by_offsets, "split", deep->split, "kafka", (json_int_t) deep->sums.kafka, "rows", (json_int_t) deep->sums.rows, "both",
-		(json_int_t) deep->sums.both, "missing", (json_int_t) deep->sums.missing, "double",
+		deep->by_offsets, "split", deep->split, "kafka", (json_int_t) deep->sums.kafka, "rows",
+		(json_int_t) deep->sums.rows, "both", (json_int_t) deep->sums.both, "missing", (json_int_t) deep->sums.missing, "double",
 		(json_int_t) deep->sums.doubled, "not_checkable", (json_int_t) deep->not_checkable, "note", deep->note);
 }
 

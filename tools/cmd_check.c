@@ -133,7 +133,8 @@ static bool enough(void *opaque, int64_t offset, int64_t timestamp_ms, const voi
 	return false;
 }
 
-/* Whoever may describe a topic is told its offsets; only reading shows who may not read.  An empty topic shows nothing. */
+/* Whoever may describe a topic is told its offsets; only reading shows who may not read.  An empty topic shows
+ * nothing. */
 static void try_to_read(struct check *check, kd_kafka *kafka, const kd_offsets *rows, size_t n)
 {
 	kd_error err = {0};
@@ -228,8 +229,8 @@ static void tell_parts(struct check *check)
 {
 	static const char *const meanings[] = {
 		[KD_GUARANTEE_NONE] = "the sink keeps nothing",
-		[KD_GUARANTEE_KEYED] = "every record is put at least once, in order; a repetition has the same identifier, key and "
-				       "content",
+		[KD_GUARANTEE_KEYED] = ("every record is put at least once, in order; a repetition has the same identifier, key "
+			"and content"),
 		[KD_GUARANTEE_EXACTLY_ONCE] = "rows and ledger move in one transaction",
 	};
 	const struct job_file *file = &check->file;

@@ -180,7 +180,8 @@ static int judge(const struct offset_table *table)
 	if (bad && !args->quiet)
 		fprintf(stderr, "%s offsets: %zu partitions are LOST, in DRIFT or STALLED\n", program_name(), bad);
 	if (over && !args->quiet)
-		fprintf(stderr, "%s offsets: the lag of %zu partitions is over %lld\n", program_name(), over, (long long) args->max_lag);
+		fprintf(stderr, "%s offsets: the lag of %zu partitions is over %lld\n", program_name(), over,
+			(long long) args->max_lag);
 	return bad || over ? 1 : 0;
 }
 
@@ -208,8 +209,8 @@ static int show_offsets(const struct args *args)
 
 	if (args->at && !kd_parse_time(args->at, now_ms(), &table.at_ms)) {
 		fprintf(stderr,
-			"%s offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such as -1h\n", program_name(),
-			args->at);
+			"%s offsets: --at \"%s\": neither a time such as 2026-01-31T12:00:00Z nor one from now such as -1h\n",
+			program_name(), args->at);
 		exit_code = 2;
 	} else if (args->max_lag >= 0 && args->n_operands == 0) {
 		fprintf(stderr, "%s offsets: --max-lag needs a JOB\n", program_name());

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_try: lines of text as records through a job's decoder and transform, and the rows as JSON lines: what the author of
- * a decoder or a transform tests with. */
+/* cmd_try: lines of text as records through a job's decoder and transform, and the rows as JSON lines: what the author
+ * of a decoder or a transform tests with. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* job_file: a configuration must know the keys of its sink, decoder and transform before it reads the text, and only the
- * text says which they are, and which plugins bring them.  So the text is read once, parsed for their names, and parsed
- * again with their tables. */
+/* job_file: a configuration must know the keys of its sink, decoder and transform before it reads the text, and only
+ * the text says which they are, and which plugins bring them.  So the text is read once, parsed for their names, and
+ * parsed again with their tables. */
 #include "job_file.h"
 
 #include <errno.h>

@@ -169,8 +169,8 @@ static void print_parts(void)
 static void print_plugins(void)
 {
 	printf("\n## Plugins\n\n"
-		"`\"plugins\": [\"./mine.so\"]` loads shared objects that bring sinks, decoders and transforms; their keys are judged\n"
-		"like all others. A path is taken from the job file's folder, or from the current one where the job comes from\n"
+		"`\"plugins\": [\"./mine.so\"]` loads shared objects that bring sinks, decoders and transforms; their keys are\n"
+		"judged like all others. A path is taken from the job file's folder, or from the current one where the job comes from\n"
 		"standard input. A plugin has all rights of the program. So it is refused, with its path, its mode and the command\n"
 		"that heals it, unless nobody but root and the user who runs the program could have put it there: the file, and\n"
 		"each folder above it, also behind a symbolic link, must belong to one of these two, and must not be writable by\n"

@@ -84,7 +84,8 @@ Test(program, has_pages_of_its_own)
 	static const struct {
 		const char *page, *says;
 	} rows[] = {
-		{"configuration", "## Of shaper itself\n"}, {"configuration", "| `app.region` | one of `eu` `us` | `eu` | Which orders. |"},
+		{"configuration", "## Of shaper itself\n"},
+		{"configuration", "| `app.region` | one of `eu` `us` | `eu` | Which orders. |"},
 		{"configuration", "## Decoder `pairs`\n"}, {"configuration", "| `transform.copies` | number, 0 to 9 | `1` |"},
 		{"configuration", "## Sink `sqlite`\n"}, {"cli", "## shaper audit\n"}, {"cli", "    shaper run JOB"},
 	};
@@ -147,7 +148,8 @@ Test(program, tries_records_line_by_line)
 		{"id=1\nnonsense\nbad=1\nid=4\n", NULL, NULL, "{\"id\":\"1\",\"copy\":0}\n{\"id\":\"4\",\"copy\":0}\n",
 			"<stdin>:2: not of the form name=value\n<stdin>:3: it says that it is bad\n"
 			"4 records: 2 rows, 0 dropped, 2 refused\n", 1},
-		{"id=1;to=other\n", "--set", "sink.tables=other", "{\"table\": \"other\", \"value\": {\"id\":\"1\",\"to\":\"other\",\"copy\":0}}\n",
+		{"id=1;to=other\n", "--set", "sink.tables=other",
+			"{\"table\": \"other\", \"value\": {\"id\":\"1\",\"to\":\"other\",\"copy\":0}}\n",
 			"1 records: 1 rows, 0 dropped, 0 refused\n", 0},
 		{"id=1;to=other\n", NULL, NULL, "",
 			"shaper try: <stdin>:1: a row is for the table \"other\", which \"sink.tables\" does not list\n", 2},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kd_job_stop from where it is promised to be safe: a signal handler, also one that interrupts the job's own threads, and
- * any thread; with two jobs in one process, each is stopped for itself. */
+/* kd_job_stop from where it is promised to be safe: a signal handler, also one that interrupts the job's own threads,
+ * and any thread; with two jobs in one process, each is stopped for itself. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <sched.h>
