@@ -109,7 +109,7 @@ static void check_shape(const reporter *r, const kd_config *config)
 	if (code)
 		say(r, KD_FINDING_BAD, "files", "%s", err.message);
 	else
-		say(r, KD_FINDING_OK, "files", "%s/*.%s, layout %s", folders.text, file_shape_extension(&shape),
+		say(r, KD_FINDING_OK, "files", "%s*.%s, layout %s", folders.text, file_shape_extension(&shape),
 			shape.raw ? "raw" : "fields");
 	if (!code && !file_shape_has_offsets(&shape))
 		say(r, KD_FINDING_NOTE, "files", "rows have no kafka_topic, kafka_partition and kafka_offset: \"audit --deep\" "

@@ -98,7 +98,10 @@ static kd_code split(file_template *t, kd_error *err)
 
 kd_code file_template_init(file_template *t, const char *text, kd_error *err)
 {
-	*t = (file_template) {.text = strdup(text)};
+	bool ends = !*text || text[strlen(text) - 1] == '/';
+	*t = (file_template) {0};
+	if (asprintf(&t->text, "%s%s", text, ends ? "" : "/") < 0)
+		t->text = NULL;
 	if (!t->text)
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not read sink.folders: no memory");
 	for (const char *at = text; *at; at++)
@@ -139,16 +142,13 @@ static bool expand_part(const file_template *t, const file_part *part, const kd_
 
 bool file_template_expand(const file_template *t, const kd_batch_partition *batch, const char *table, kd_buf *out)
 {
-	size_t before = out->size;
 	bool ok = true;
 	for (size_t i = 0; ok && i < t->n; i++)
 		ok = expand_part(t, &t->part[i], batch, table, out);
-	if (ok && out->size > before && out->data[out->size - 1] != '/')
-		ok = kd_buf_append(out, "/", 1);
 	return ok;
 }
 
-/* The first folder is whole where a slash, or the template's end, comes before any word but {table}. */
+/* The first folder is always the same where its slash comes before any word but {table}. */
 bool file_template_prefix(const file_template *t, const char *table, kd_buf *out)
 {
 	size_t before = out->size;

@@ -33,7 +33,7 @@ typedef struct file_part {
 
 #define FILE_PARTS 32
 typedef struct file_template {
-	char *text;
+	char *text; /* with a slash at its end, unless it is empty */
 	file_part part[FILE_PARTS];
 	size_t n;
 } file_template;
