@@ -215,6 +215,13 @@ $(SUITES:%=run-%): run-%:
 $(filter-out check-crash,$(SUITES:%=check-%)): check-%: run-%
 check-crash:
 	@$(MAKE) --no-print-directory FAULTS=1 run-crash
+KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka
+check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once where the system's own is too old
+	@path=$$(tests/support/librdkafka.sh path) || { echo '  kafka-sink: not run, see above'; exit 0; }; \
+	  PKG_CONFIG_PATH=$$path$${PKG_CONFIG_PATH:+:$$PKG_CONFIG_PATH} \
+	  $(MAKE) --no-print-directory FAULTS=1 BUILD=build/rdkafka-faults run-kafka-sink
+run-kafka-sink: all $(KAFKA_SINK_TESTS:%=$(BUILD)/tests/%)
+	$(Q)BUILD='$(BUILD)' tests/support/run-suite.sh kafka-sink kafka $(filter $(BUILD)/tests/%,$^)
 check-race: ## data races under ThreadSanitizer (plain programs: criterion cannot run there)
 	@$(MAKE) --no-print-directory SAN=thread run-race
 run-race: $(RACE_SRC:%.c=$(BUILD)/%)
@@ -281,6 +288,7 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-race run-race check-tree \
+.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink \
+	check-race run-race check-tree \
 	check-headers check-exports exports docs check-docs api man bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))

@@ -38,6 +38,7 @@ for suite in "${suites[@]}"; do
 	[ "$suite" = crash ] && results=build/plain-faults/results
 	step "$suite" "$results/$suite" "${make[@]}" WERROR=1 "check-$suite"
 done
+step 'kafka-sink' build/rdkafka-faults/results/kafka-sink "${make[@]}" -j"$(nproc)" WERROR=1 check-kafka-sink
 step race build/thread/results/race "${make[@]}" WERROR=1 check-race
 step tree '' "${make[@]}" WERROR=1 check-tree
 step "build with $sanitizer" '' "${sanitized_make[@]}" -j"$(nproc)" "${sanitized[@]/#/build-}"
