@@ -58,7 +58,8 @@ static kd_code decode_json(void *state, const kd_batch_partition *batch, const k
 {
 	(void) state, (void) batch;
 	size_t good, at;
-	if (kd_row_read(row, record->value, record->value_size, &good))
+	row->is_document = kd_row_read(row, record->value, record->value_size, &good);
+	if (row->is_document)
 		return KD_OK;
 	if (record->value_size == 0)
 		return kd_error_set(err, KD_ERECORD, KD_STOP, "the value is empty, not a JSON object");

@@ -144,7 +144,7 @@ static bool put_cell(const struct csv *csv, kd_row *row, const struct column *co
 	if (column->spelling == KD_SPELLING_ESCAPED)
 		field->is = KD_FIELD_SPELL_NAME;
 	if (!cell->quoted && cell->size == csv->null_size && memcmp(cell->text, csv->null, cell->size) == 0)
-		kd_field_put(field, KD_JSON_NULL, "null", 4);
+		kd_field_put(field, KD_JSON_NULL, "null", 4, 0);
 	else
 		kd_field_put_text(field, cell->text, cell->size);
 	return true;

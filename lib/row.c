@@ -51,7 +51,8 @@ void kd_row_begin(kd_row *row, const kd_record *record)
 	row->record = *record;
 	row->table = record->table;
 	row->n = 0;
-	row->changed = row->value_set = row->key_set = false;
+	row->changed = row->is_document = row->value_set = row->key_set = false;
+	row->flags = 0;
 	row->problem.code = KD_OK;
 }
 

@@ -25,14 +25,8 @@ enum kd_field_is {
 	KD_FIELD_PLAIN = 8       /* plain is there */
 };
 
-typedef struct kd_field {
-	kd_json_value value; /* a string's text without its quotes */
-	uint8_t is;          /* of enum kd_field_is */
-	const char *name;    /* as it means */
-	size_t name_size;
-	const char *plain;   /* of an escaped string: what it means, once somebody asked */
-	size_t plain_size;
-} kd_field;
+/* is: of the enum above.  plain: of an escaped string what it means, once somebody asked. */
+typedef kd_json_field kd_field;
 
 typedef struct kd_shape {
 	struct kd_shape_name {
@@ -56,6 +50,8 @@ struct kd_row {
 	kd_field *fields;
 	size_t n, capacity;
 	bool changed;       /* the fields are no longer what the record's own value says */
+	bool is_document;   /* the record's own value is a JSON object, and was read */
+	uint8_t flags;      /* KD_JSON_WIDE, KD_JSON_DEEP: of all that was read and set */
 	bool value_set, key_set; /* replaced as bytes */
 	const void *key, *value;
 	size_t key_size, value_size;
@@ -67,6 +63,7 @@ struct kd_row {
 	kd_arena arena;
 	kd_row_index index;
 	kd_buf document; /* the JSON object, once it is written */
+	kd_json_fields handed_on; /* what spares the sink reading it */
 	kd_shape shape;
 	kd_json json;
 };
@@ -103,10 +100,10 @@ static inline kd_field *kd_row_append(kd_row *row, const char *name, size_t name
 	return field;
 }
 
-/* Gives a field a value; text is JSON as it is, and valid as long as the row. */
-static inline void kd_field_put(kd_field *field, kd_json_kind kind, const char *text, size_t size)
+/* Gives a field a value; text is JSON as it is, and valid as long as the row.  flags: as the scanner's. */
+static inline void kd_field_put(kd_field *field, kd_json_kind kind, const char *text, size_t size, uint8_t flags)
 {
-	field->value = (kd_json_value) {.text = text, .size = size, .kind = (uint8_t) kind};
+	field->value = (kd_json_value) {.text = text, .size = size, .kind = (uint8_t) kind, .flags = flags};
 	field->is &= KD_FIELD_SPELL_NAME;
 }
 
@@ -124,8 +121,14 @@ kd_code kd_row_result(kd_row *row, kd_record *ret_record, kd_error *err) KD_CHEC
 void kd_row_problem(kd_row *row, kd_code code, const char *format, ...) KD_PRINTF(3, 4);
 void kd_row_no_memory(kd_row *row);
 
-/* Can these bytes stand in a JSON string?  As they are, spelled with escapes, or not at all (no UTF-8, or a NUL). */
-typedef enum kd_spelling { KD_SPELLING_AS_IS, KD_SPELLING_ESCAPED, KD_SPELLING_NONE } kd_spelling;
+/* Can these bytes stand in a JSON string?  As they are (all ASCII, or not), spelled with escapes, or not at all (no
+ * UTF-8, or a NUL). */
+typedef enum kd_spelling {
+	KD_SPELLING_ASCII,
+	KD_SPELLING_AS_IS,
+	KD_SPELLING_ESCAPED,
+	KD_SPELLING_NONE
+} kd_spelling;
 kd_spelling kd_spelling_of(const char *text, size_t size);
 
 /* What a JSON value is to a reader of the row.  False without memory. */

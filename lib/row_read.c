@@ -41,7 +41,7 @@ static kd_field *put_name(kd_row *row, const char *name, size_t size)
 	kd_field *field = kd_row_put(row, name, size);
 	if (!field)
 		return NULL;
-	field->is = kd_spelling_of(field->name, field->name_size) == KD_SPELLING_AS_IS ? 0 : KD_FIELD_SPELL_NAME;
+	field->is = kd_spelling_of(field->name, field->name_size) == KD_SPELLING_ESCAPED ? KD_FIELD_SPELL_NAME : 0;
 	return field;
 }
 
@@ -72,8 +72,10 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 		kd_json_step step = kd_json_read_key(json, guess ? guess->text : NULL, guess ? guess->size : KD_JSON_NO_GUESS,
 			&key);
 		*ret_good = (size_t) (json->at - text);
-		if (step != KD_JSON_FIELD)
+		if (step != KD_JSON_FIELD) {
+			row->flags |= json->flags & (KD_JSON_WIDE | KD_JSON_DEEP);
 			return step == KD_JSON_END;
+		}
 		if (key.guessed)
 			at++;
 		else
@@ -84,7 +86,7 @@ bool kd_row_read(kd_row *row, const char *text, size_t size, size_t *ret_good)
 		if (distinct)
 			field->is = KD_FIELD_READ;
 		if (!kd_json_read_value(json, &field->value)) {
-			kd_field_put(field, KD_JSON_NULL, "null", 4);
+			kd_field_put(field, KD_JSON_NULL, "null", 4, 0);
 			return false;
 		}
 	}

@@ -41,19 +41,22 @@ static kd_field *take(kd_row *row, const char *name)
 	return field;
 }
 
-static void set_token(kd_row *row, const char *name, kd_json_kind kind, const char *token, size_t size)
+// flags: as the scanner's, of the value.
+static void set_token(kd_row *row, const char *name, kd_json_kind kind, const char *token, size_t size, uint8_t flags)
 {
 	const char *copy = keep(row, token, size);
 	kd_field *field = copy ? take(row, name) : NULL;
-	if (field)
-		kd_field_put(field, kind, copy, size);
+	if (!field)
+		return;
+	kd_field_put(field, kind, copy, size, flags);
+	row->flags |= flags & (KD_JSON_WIDE | KD_JSON_DEEP);
 }
 
 static void set_word(kd_row *row, const char *name, kd_json_kind kind, const char *word)
 {
 	kd_field *field = take(row, name);
 	if (field)
-		kd_field_put(field, kind, word, strlen(word));
+		kd_field_put(field, kind, word, strlen(word), 0);
 }
 
 void kd_row_set_null(kd_row *row, const char *name)
@@ -77,7 +80,7 @@ void kd_row_set_int(kd_row *row, const char *name, int64_t value)
 	while (rest /= 10);
 	if (value < 0)
 		*--begin = '-';
-	set_token(row, name, KD_JSON_NUMBER, begin, (size_t) (end - begin));
+	set_token(row, name, KD_JSON_NUMBER, begin, (size_t) (end - begin), 0);
 }
 
 // The locale's sign before a fraction, whatever it is, becomes a point.
@@ -106,7 +109,7 @@ void kd_row_set_double(kd_row *row, const char *name, double value)
 		if (strtod(text, NULL) == value)
 			break;
 	}
-	set_token(row, name, KD_JSON_NUMBER, text, use_a_point(text));
+	set_token(row, name, KD_JSON_NUMBER, text, use_a_point(text), 0);
 }
 
 // One JSON value; text: without the quotes of a string.
@@ -121,14 +124,14 @@ void kd_row_set_number(kd_row *row, const char *name, const char *number, size_t
 	if (!is_json(row, number, size, &value) || value.kind != KD_JSON_NUMBER)
 		kd_row_problem(row, KD_ERECORD, "could not set field \"%s\": not a JSON number", name);
 	else
-		set_token(row, name, KD_JSON_NUMBER, value.text, value.size);
+		set_token(row, name, KD_JSON_NUMBER, value.text, value.size, value.flags);
 }
 
 // ---- text ----
 
 static void put_text(kd_field *field, const char *text, size_t size, kd_spelling spelling)
 {
-	kd_field_put(field, KD_JSON_STRING, text, size);
+	kd_field_put(field, KD_JSON_STRING, text, size, spelling == KD_SPELLING_ASCII ? 0 : KD_JSON_NON_ASCII);
 	if (spelling == KD_SPELLING_ESCAPED)
 		field->is |= KD_FIELD_SPELL_TEXT;
 }
@@ -186,7 +189,7 @@ void kd_row_set_time(kd_row *row, const char *name, int64_t ms_since_1970)
 	gmtime_r(&seconds, &tm);
 	int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
 		tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) ms);
-	set_token(row, name, KD_JSON_STRING, text, (size_t) n);
+	set_token(row, name, KD_JSON_STRING, text, (size_t) n, 0);
 }
 
 // ---- other values ----
@@ -198,12 +201,7 @@ void kd_row_set_json(kd_row *row, const char *name, const char *json, size_t siz
 		kd_row_problem(row, KD_ERECORD, "could not set field \"%s\": not one JSON value", name);
 		return;
 	}
-	const char *copy = keep(row, value.text, value.size);
-	kd_field *field = copy ? take(row, name) : NULL;
-	if (!field)
-		return;
-	kd_field_put(field, (kd_json_kind) value.kind, copy, value.size);
-	field->value.flags = value.flags;
+	set_token(row, name, (kd_json_kind) value.kind, value.text, value.size, value.flags);
 }
 
 void kd_row_set_value(kd_row *row, const char *name, const kd_value *value)

@@ -32,7 +32,7 @@ kd_spelling kd_spelling_of(const char *text, size_t size)
 	while (p < end && !is_odd((unsigned char) *p) && (unsigned char) *p < 0x80)
 		p++;
 	if (p == end)
-		return KD_SPELLING_AS_IS;
+		return KD_SPELLING_ASCII;
 	if (!kd_utf8_is_text(p, (size_t) (end - p), NULL))
 		return KD_SPELLING_NONE;
 	while (p < end && !is_odd((unsigned char) *p))
@@ -131,6 +131,18 @@ static bool write_document(kd_row *row)
 
 // ---- the row as a record ----
 
+// The sink need not read what was read here, unless some text is spelled otherwise in JSON.
+static const kd_json_fields *fields_of(kd_row *row)
+{
+	if (row->value_set || !(row->changed || row->is_document))
+		return NULL;
+	for (size_t i = 0; i < row->n; i++)
+		if (row->fields[i].is & KD_FIELD_SPELL_TEXT)
+			return NULL;
+	row->handed_on = (kd_json_fields) {row->fields, row->n, row->flags};
+	return &row->handed_on;
+}
+
 static kd_code refuse(kd_row *row, kd_error *err)
 {
 	kd_code code = kd_error_set(err, row->problem.code, KD_STOP, "%s", row->problem.message);
@@ -148,6 +160,7 @@ kd_code kd_row_result(kd_row *row, kd_record *ret_record, kd_error *err)
 		return refuse(row, err);
 	*ret_record = row->record;
 	ret_record->table = row->table;
+	ret_record->fields = fields_of(row);
 	if (row->key_set) {
 		ret_record->key = row->key;
 		ret_record->key_size = row->key_size;

@@ -68,11 +68,37 @@ static void note_unknown(struct pg_table_encoder *encoder, const kd_batch_partit
 			names->n_unknown == PG_MAX_UNKNOWN ? " (further names are not logged)" : "");
 }
 
+// The fields of a document that was read before.
+static void take_fields(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_json_fields *fields,
+	kd_json_key *ret_unknown)
+{
+	struct pg_names *names = &encoder->names;
+	encoder->json.flags = fields->flags;
+	encoder->document++;
+	for (size_t i = 0; i < fields->n; i++) {
+		const kd_json_field *field = &fields->items[i];
+		const struct pg_name *guess = pg_names_guess(names, i);
+		kd_json_key key = {.text = field->name, .size = field->name_size,
+			.guessed = guess->size == field->name_size && memcmp(guess->text, field->name, guess->size) == 0};
+		bool is_new = false;
+		uint16_t column = key.guessed ? guess->column : pg_names_find(names, i, &key, &is_new);
+		if (column == PG_NO_COLUMN) {
+			note_unknown(encoder, batch, &key, is_new, ret_unknown);
+			continue;
+		}
+		encoder->slot[column] = (struct pg_slot) {.value = field->value, .document = encoder->document};
+	}
+}
+
 // Reads the document into the slots.  False: it is not well-formed.  *ret_unknown: the first key that has no column.
 static bool scan(struct pg_table_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
 	kd_json_key *ret_unknown)
 {
 	struct pg_names *names = &encoder->names;
+	if (record->fields && encoder->columns->utf8) {
+		take_fields(encoder, batch, record->fields, ret_unknown);
+		return true;
+	}
 	// In another encoding the flags count, and those of a key that is guessed are not known.
 	size_t no_guess = encoder->columns->utf8 ? 0 : SIZE_MAX / 2;
 	kd_json_key key;

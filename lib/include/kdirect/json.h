@@ -86,6 +86,22 @@ KD_API bool kd_json_read_value(kd_json *json, kd_json_value *ret_value) KD_CHECK
 /* Is this one whole JSON value of any kind? */
 KD_API bool kd_json_whole(kd_json *json, const char *text, size_t size, kd_json_value *ret_value);
 
+/* The top-level fields of a document that was read before, so that nobody need read it again: in order, each name once
+ * with its last value. */
+typedef struct kd_json_field {
+	kd_json_value value;
+	const char *name; /* as it means */
+	size_t name_size;
+	const char *plain; /* from here on the library's own */
+	size_t plain_size;
+	uint8_t is;
+} kd_json_field;
+typedef struct kd_json_fields {
+	const kd_json_field *items;
+	size_t n;
+	uint8_t flags; /* KD_JSON_WIDE and KD_JSON_DEEP, where any of them is */
+} kd_json_fields;
+
 /* Writes what a string read by this module means; returns the end.  Never longer than the string as written. */
 KD_API char *kd_json_unescape(const char *text, size_t size, char *to);
 

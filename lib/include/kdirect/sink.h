@@ -308,11 +308,11 @@ typedef struct kd_sink_ops {
 	/* As interrupt, for an encoder that asks a server.  NULL: it never blocks. */
 	void (*encoder_interrupt)(void *encoder);
 	/* Adds one record's rows, to the table that record->table names (NULL: the sink's own; a name that sink.tables does
-	 * not list is KD_ECONFIG, STOP).  Where a transform splits a record this is called several times with its offset.
-	 * *ret_rows: how many (0: dropped by the job's rule).  The encoder may hold rows back until
-	 * flush; then out has them in the order of the calls.  KD_ERECORD, STOP where it cannot be delivered: err->offset,
-	 * and the message names the column and the reason.  Calls for one batch partition never interleave with another's
-	 * without a flush between. */
+	 * not list is KD_ECONFIG, STOP).  Where record->fields are there they say what the value says, and spare reading it.
+	 * Where a transform splits a record this is called several times with its offset.  *ret_rows: how many (0: dropped
+	 * by the job's rule).  The encoder may hold rows back until flush; then out has them in the order of the calls.
+	 * KD_ERECORD, STOP where it cannot be delivered: err->offset, and the message names the column and the reason.
+	 * Calls for one batch partition never interleave with another's without a flush between. */
 	kd_code (*encode)(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
 		uint32_t *ret_rows, kd_error *err);
 	/* Writes out what was held back.  After an error of encode or flush the encoder has forgotten what it held back: the

@@ -41,6 +41,7 @@ typedef struct kd_record {
 	const void *value;    /* NULL: a null value (tombstone) */
 	size_t value_size;
 	const char *table;    /* where its row goes: NULL the sink's own table, else one of sink.tables */
+	const struct kd_json_fields *fields; /* of a value that is a JSON object and was read before (json.h); else NULL */
 	void *native;         /* the reader's own; for kd_record_header */
 } kd_record;
 
