@@ -68,7 +68,7 @@ static char *make_path(const file_session *session, const char *place)
 	const char *slash = strrchr(place, '/');
 	char *path;
 	file_sink *sink = session->sink;
-	uint64_t attempt = __atomic_add_fetch(&sink->attempts, 1, __ATOMIC_RELAXED);
+	uint64_t attempt = atomic_fetch_add(&sink->attempts, 1);
 	if (asprintf(&path, "%s/%s.%.12s-%" PRIx64 "-%" PRIx64, sink->tmp_dir, slash ? slash + 1 : place, session->me.id,
 			(uint64_t) file_now_ms(), attempt) < 0)
 		return NULL;
@@ -139,7 +139,8 @@ static kd_code put_in_place(file_session *session, kd_error *err)
 	for (size_t i = 0; !code && i <= sink->shape.n_tables; i++)
 		if (session->out[i].path)
 			code = file_put_in_place(sink, session->out[i].name, session->out[i].place, FILE_IN_DOUBT, err);
-	sink->unsettled = sink->unsettled || code != KD_OK;
+	if (code)
+		atomic_store(&sink->unsettled, true);
 	return code;
 }
 

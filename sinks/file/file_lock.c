@@ -178,8 +178,9 @@ kd_code file_lock(file_session *session, kd_error *err)
 		return code;
 	}
 	code = file_ledger_refresh(&sink->ledger, true, err);
-	sink->unsettled = sink->unsettled || sink->ledger.news;
-	if (!code && sink->unsettled)
+	if (sink->ledger.news)
+		atomic_store(&sink->unsettled, true);
+	if (!code && atomic_load(&sink->unsettled))
 		code = file_settle(sink, err);
 	if (code)
 		file_unlock(session);

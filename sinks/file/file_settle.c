@@ -171,7 +171,7 @@ kd_code file_settle(file_sink *sink, kd_error *err)
 		free(place);
 	}
 	closedir(dir);
-	sink->unsettled = code != KD_OK;
+	atomic_store(&sink->unsettled, code != KD_OK);
 	return code;
 }
 

@@ -143,7 +143,7 @@ static kd_code file_open(const kd_sink_context *context, void **ret_sink, kd_err
 	sink->log = context->log;
 	sink->read_only = context->read_only;
 	sink->lock_fd = sink->ledger.fd = -1;
-	sink->unsettled = true;
+	atomic_store(&sink->unsettled, true);
 	kd_code code = configure(sink, context->config, err);
 	if (!code && !sink->read_only)
 		code = prepare(sink, err);

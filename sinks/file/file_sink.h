@@ -133,8 +133,9 @@ typedef struct file_sink {
 	/* the holder's: */
 	int lock_fd;
 	file_ledger ledger;
-	bool unsettled; /* committed files may still be in tmp/: somebody's who died since */
-	uint64_t attempts;
+	/* anybody's: */
+	atomic_bool unsettled; /* committed files may still be in tmp/: somebody's who died since */
+	atomic_uint_fast64_t attempts;
 } file_sink;
 
 typedef struct file_session {

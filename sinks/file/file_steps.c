@@ -52,7 +52,7 @@ kd_code file_take_over(void *opaque, const kd_take_over *request, kd_ledger_imag
 	kd_code code = file_claim(session, request->job, -1, err);
 	if (code)
 		return code;
-	session->sink->unsettled = true; /* the one before may have died between its commit point and its renames */
+	atomic_store(&session->sink->unsettled, true); /* the one before may have died between its commit point and its renames */
 	code = file_lock(session, err);
 	if (!code) {
 		code = take_over_locked(session, request, ret_image, err);
