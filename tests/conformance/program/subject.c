@@ -74,6 +74,8 @@ static json_t *sink_of_job(const char *path)
 {
 	json_error_t error;
 	json_t *job = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!job && error.line < 0)
+		usage_error("%s", error.text);
 	if (!job)
 		usage_error("%s:%d:%d: %s", path, error.line, error.column, error.text);
 	json_t *sink = json_incref(json_object_get(job, "sink"));
@@ -126,8 +128,8 @@ static void configure(subject *s, const arguments *args)
 
 subject *subject_find(const arguments *args)
 {
-	subject *s = calloc(1, sizeof *s);
-	kt_check(s, "no memory");
+	static subject one; /* a program has one */
+	subject *s = &one;
 	s->store.sink_json = sink_json;
 	if (args->object) {
 		void *object = load(args->object);
@@ -148,5 +150,4 @@ subject *subject_find(const arguments *args)
 void subject_free(subject *s)
 {
 	json_decref(s->sink);
-	free(s);
 }
