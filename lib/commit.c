@@ -153,6 +153,7 @@ kd_code kd_commit_land(kd_worker *w, kd_task *task, kd_durability *ret_durabilit
 		kd_code code = ensure_session(w, err);
 		if (code == KD_OK)
 			code = land_once(w, task, ret_durability, ret_reread, err);
+		code = kd_error_explain(err, code, "sink", w->conf.ops->name);
 		if (code == KD_OK) {
 			kd_retry_reset(&w->lander_retry);
 			return KD_OK;

@@ -42,6 +42,14 @@ kd_code kd_error_prefix(kd_error *err, const char *format, ...)
 	return err->code;
 }
 
+kd_code kd_error_explain(kd_error *err, kd_code code, const char *kind, const char *name)
+{
+	if (code == KD_OK || !err)
+		return code;
+	kd_error_set(err, code, KD_STOP, "%s \"%s\" failed with %s and gave no reason", kind, name, kd_code_name(code));
+	return err->code;
+}
+
 void kd_error_clear(kd_error *err)
 {
 	if (err)

@@ -67,26 +67,16 @@ kd_code kd_pipeline_find_decoder(const char *name, const kd_decoder_ops **ret_de
 
 // ---- a worker's own ----
 
-// A part that fails gives its reason in err, which holds for all that follows.
-static kd_code explain(kd_code code, const char *kind, const char *name, kd_error *err)
-{
-	if (code == KD_OK)
-		return code;
-	if (err->code)
-		return err->code;
-	return kd_error_set(err, code, KD_STOP, "%s \"%s\" failed with %s and gave no reason", kind, name,
-		kd_code_name(code));
-}
-
 static kd_code open_parts(kd_pipeline *p, kd_error *err)
 {
 	const kd_decoder_ops *decoder = p->conf.decoder;
 	const kd_transform_ops *transform = p->conf.transform;
 	kd_code code = KD_OK;
 	if (decoder->open)
-		code = explain(decoder->open(&p->conf.part, &p->decoder, err), "decoder", decoder->name, err);
+		code = kd_error_explain(err, decoder->open(&p->conf.part, &p->decoder, err), "decoder", decoder->name);
 	if (code == KD_OK && transform && transform->open)
-		code = explain(transform->open(&p->conf.part, &p->transform, err), "transform", transform->name, err);
+		code = kd_error_explain(err, transform->open(&p->conf.part, &p->transform, err), "transform",
+			transform->name);
 	return code;
 }
 
@@ -129,7 +119,7 @@ static kd_code keep_failure(kd_rows *out, kd_code code, const kd_error *err)
 {
 	if (err != &out->failure)
 		out->failure = *err;
-	return explain(code, "sink", out->pipeline->conf.ops->name, &out->failure);
+	return kd_error_explain(&out->failure, code, "sink", out->pipeline->conf.ops->name);
 }
 
 kd_code kd_emit(kd_rows *out, kd_row *row, kd_error *err)
@@ -157,7 +147,8 @@ static kd_code decode(kd_pipeline *p, const kd_batch_partition *batch, kd_error 
 	kd_row *row = p->row;
 	if (!row->record.value)
 		return KD_OK;
-	kd_code code = explain(decoder->decode(p->decoder, batch, &row->record, row, err), "decoder", decoder->name, err);
+	kd_code code = decoder->decode(p->decoder, batch, &row->record, row, err);
+	code = kd_error_explain(err, code, "decoder", decoder->name);
 	if (p->conf.raw_layout)
 		row->changed = false;
 	return code;
@@ -168,7 +159,8 @@ static kd_code apply(kd_pipeline *p, const kd_batch_partition *batch, kd_error *
 	const kd_transform_ops *transform = p->conf.transform;
 	if (!transform)
 		return kd_emit(&p->rows, p->row, err);
-	return explain(transform->apply(p->transform, batch, p->row, &p->rows, err), "transform", transform->name, err);
+	kd_code code = transform->apply(p->transform, batch, p->row, &p->rows, err);
+	return kd_error_explain(err, code, "transform", transform->name);
 }
 
 // What must not be passed over, even where the transform did.
@@ -219,5 +211,6 @@ kd_code kd_pipeline_look_up(kd_pipeline *p, const kd_batch_partition *batch, con
 {
 	const kd_transform_ops *transform = p->conf.transform;
 	kd_tx tx = {p->conf.ops, session};
-	return explain(transform->look_up(p->transform, batch, records, n, &tx, err), "transform", transform->name, err);
+	kd_code code = transform->look_up(p->transform, batch, records, n, &tx, err);
+	return kd_error_explain(err, code, "transform", transform->name);
 }

@@ -407,6 +407,14 @@ static kd_code last_look(kd_job *job, kd_error *err)
 	return KD_OK;
 }
 
+/* Is it over?  A sink that is away just now is asked again: all is committed, so nothing but patience is missing. */
+static kd_code end_of_run(kd_job *job, bool *ret_over, kd_error *err)
+{
+	kd_code code = job->skip ? KD_OK : last_look(job, err);
+	*ret_over = code == KD_OK;
+	return outlast(job, code, err);
+}
+
 /* Instead of ticks: one plan that reaches to the end of what is skipped. */
 static kd_code plan_skip(kd_job *job, kd_error *err)
 {
@@ -435,7 +443,8 @@ kd_code kd_job_steady(kd_job *job, kd_error *err)
 	job->next_prune_ms = job->next_prune_ms ? job->next_prune_ms : now_ms;
 	job->backlog = false;
 	job->was_up = true;
-	while (code == KD_OK && !atomic_load(&job->stop)) {
+	bool over = false;
+	while (code == KD_OK && !over && !atomic_load(&job->stop)) {
 		code = outlast(job, round_of_work(job, err), err);
 		set_goals(job);
 		kd_job_drain_done(job);
@@ -445,8 +454,8 @@ kd_code kd_job_steady(kd_job *job, kd_error *err)
 		if (code != KD_OK)
 			break;
 		if (goals_reached(job))
-			return job->skip ? KD_OK : last_look(job, err);
-		if (!(job->backlog && room_for_more(job)))
+			code = end_of_run(job, &over, err);
+		if (code == KD_OK && !over && !(job->backlog && room_for_more(job)))
 			kd_job_wait(job, time_to_next(job));
 	}
 	return code;

@@ -354,6 +354,19 @@ static kd_code begin_task(kd_worker *w, kd_lane *lane, kd_task *task, kd_error *
 	return kd_reader_begin(w->reader, lane->slot, rest, err);
 }
 
+/* Another partition's records come next: the encoder must hold nothing back of this one, also where reading goes on
+ * behind what was lost. */
+static kd_code flush(kd_worker *w, kd_task *task, kd_error *err)
+{
+	kd_error own = {0};
+	kd_code code = w->conf.ops->flush(w->encoder, &task->id, &task->open->rows, &own);
+	if (code == KD_OK)
+		return err->code;
+	kd_error_explain(&own, code, "sink", w->conf.ops->name);
+	*err = own;
+	return err->code;
+}
+
 static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_progressed, kd_error *err)
 {
 	kd_reader_status status = {.log_start = -1, .complete = false};
@@ -365,8 +378,9 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 		status.complete = true;
 	else if (code == KD_OK)
 		code = kd_reader_poll(w->reader, lane->slot, records_a_poll(w), take_record, &delivery, &status, err);
-	if (code == KD_OK && status.delivered && task->open && !w->looks_up)
-		code = w->conf.ops->flush(w->encoder, &task->id, &task->open->rows, err);
+	code = kd_error_explain(err, code, "sink", w->conf.ops->name);
+	if (status.delivered && task->open && !w->looks_up && (code == KD_OK || err->code == KD_ELOSS))
+		code = flush(w, task, err);
 	if (status.log_start >= 0)
 		task->result.log_start = status.log_start;
 	if (status.next > task->next_offset)

@@ -318,3 +318,77 @@ Test(job, lands_a_large_range_once_when_it_cannot_begin_at_first, .timeout = 60)
 	plot.begin_fails = 1;
 	cr_assert_geq(land_large().retries, 1);
 }
+
+/* ---- sinks that fail in odd ways ---- */
+
+static int verify_fails;
+
+static kd_code faulty_verify(void *session, const char *job, kd_segment *ret_segments, size_t n, size_t *ret_n,
+	kd_error *err)
+{
+	if (verify_fails-- > 0)
+		return kd_error_set(err, KD_ESINK, KD_RETRY, "the connection was lost");
+	return kd_sqlite_sink.verify(session, job, ret_segments, n, ret_n, err);
+}
+
+Test(job, asks_again_when_its_last_look_at_the_sink_gets_no_answer, .timeout = 60)
+{
+	kd_sink_ops sink = kd_sqlite_sink;
+	kt_embedded *job;
+	world w;
+
+	sink.verify = faulty_verify;
+	verify_fails = 2;
+	open_world(&w, 1);
+	fill(&w, 0, 100, kt_fill_numbers);
+	job = start(&w, quick, &sink, &(kd_job_options) {.until_latest = true});
+	cr_assert_eq(kt_embedded_join(job, RUN_MS), KD_OK, "%s", job->err.message);
+	cr_assert_lt(verify_fails, 0, "it ended without an answer");
+	kt_embedded_free(job);
+	must_be_clean(&w);
+	close_world(&w);
+}
+
+static kd_code mute_write(void *session, const void *bytes, size_t size, kd_error *err)
+{
+	(void) session, (void) bytes, (void) size, (void) err;
+	return KD_ESINK;
+}
+
+static kd_code mute_encode(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
+	uint32_t *ret_rows, kd_error *err)
+{
+	(void) encoder, (void) batch, (void) record, (void) out, (void) ret_rows, (void) err;
+	return KD_ESINK;
+}
+
+static kd_code mute_flush(void *encoder, const kd_batch_partition *batch, kd_buf *out, kd_error *err)
+{
+	(void) encoder, (void) batch, (void) out, (void) err;
+	return KD_ESINK;
+}
+
+/* I10: a failure without an error is not a success. */
+Test(job, stops_on_a_sink_that_fails_without_a_reason, .timeout = 60)
+{
+	for (int which = 0; which < 3; which++) {
+		kd_sink_ops sink = kd_sqlite_sink;
+		kt_embedded *job;
+		world w;
+
+		if (which == 0)
+			sink.write = mute_write;
+		else if (which == 1)
+			sink.encode = mute_encode;
+		else
+			sink.flush = mute_flush;
+		open_world(&w, 1);
+		fill(&w, 0, 100, kt_fill_numbers);
+		job = start(&w, quick, &sink, &(kd_job_options) {.until_latest = true});
+		cr_assert_eq(kt_embedded_join(job, RUN_MS), KD_ESINK, "case %d: %s", which, job->err.message);
+		cr_assert(strstr(job->err.message, "gave no reason"), "%s", job->err.message);
+		kt_embedded_free(job);
+		cr_assert_eq(kt_store_int(&w.store, "select count(*) from t"), 0);
+		close_world(&w);
+	}
+}

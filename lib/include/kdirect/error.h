@@ -67,6 +67,11 @@ KD_API kd_code kd_error_set(kd_error *err, kd_code code, kd_action action, const
 /* Puts "prefix: " before the message, at a module's border.  Returns err's code. */
 KD_API kd_code kd_error_prefix(kd_error *err, const char *format, ...) KD_PRINTF(2, 3);
 
+/* Makes sure that a failure has an error, which err may not hold where somebody else's function failed without a word:
+ * then it becomes KD_STOP and 'KIND "NAME" failed with CODE and gave no reason'.  Returns KD_OK where code is, else
+ * err's code: what holds for all that follows. */
+KD_API kd_code kd_error_explain(kd_error *err, kd_code code, const char *kind, const char *name);
+
 /* Forgets what err holds, so that it can be used again. */
 KD_API void kd_error_clear(kd_error *err);
 
