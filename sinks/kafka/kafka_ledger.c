@@ -14,6 +14,8 @@
 
 #include "kafka_sink.h"
 
+#define SHORT_MS 15000
+
 kd_code kafka_ledger_open(kafka_ledger *ledger, const kafka_pairs *connection, const char *topic, const kd_logger *log,
 	kd_error *err)
 {
@@ -135,14 +137,36 @@ static kd_code read_range(kafka_ledger *ledger, int64_t from, int64_t until, con
 	return code;
 }
 
+/* A topic that ends before what was read of it was deleted, or has lost records that it acknowledged.  The rows that it
+ * knew are still in the target and would land again: that is for a person to decide.  A broker that has just become the
+ * leader may tell an end that is too low, so it counts when it lasts. */
+static kd_code complain_of_loss(kafka_ledger *ledger, int64_t end, kd_error *err)
+{
+	int64_t now_ms = kafka_mono_ms();
+	ledger->short_since_ms = ledger->short_since_ms ? ledger->short_since_ms : now_ms;
+	if (now_ms - ledger->short_since_ms < SHORT_MS)
+		return kd_error_set(err, KD_ESINK, KD_RETRY, "the ledger's topic \"%s\" ends at offset %" PRId64
+			", and was read up to %" PRId64 ": looking again", ledger->topic, end, ledger->next);
+	return kd_error_set(err, KD_ELEDGER, KD_STOP, "the ledger's topic \"%s\" ends at offset %" PRId64
+		", and was read up to %" PRId64 ": it was deleted or has lost records; what it knew as committed would be written "
+		"again by the next start", ledger->topic, end, ledger->next);
+}
+
 kd_code kafka_ledger_read(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err)
 {
 	kd_offsets row;
-	kd_code code = ask(ledger, KD_OFFSETS_LOW | KD_OFFSETS_LAST_STABLE, &row, err);
+	kd_code code = ask(ledger, KD_OFFSETS_LOW | KD_OFFSETS_LAST_STABLE | KD_OFFSETS_HIGH, &row, err);
 	if (code)
 		return code;
-	/* a topic that ends before what was read of it is another one */
-	if (ledger->spoilt || row.last_stable < ledger->next || row.low > ledger->next)
+	if (row.high < ledger->next)
+		return complain_of_loss(ledger, row.high, err);
+	ledger->short_since_ms = 0;
+	bool anew = ledger->spoilt || row.low > ledger->next;
+	/* behind this process's own last commit, as long as its marker is not there */
+	if (row.last_stable < ledger->next)
+		return anew ? kd_error_set(err, KD_EBUSY, KD_RETRY, "the ledger's topic \"%s\" is still being committed to",
+			ledger->topic) : KD_OK;
+	if (anew)
 		code = start_anew(ledger, err);
 	if (!code && ledger->next < row.low)
 		ledger->next = row.low;

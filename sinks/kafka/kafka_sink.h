@@ -188,6 +188,7 @@ typedef struct kafka_ledger {
 	char *own;        /* this job's name as the lines' keys have it; NULL: not known yet */
 	bool foreign;     /* lines of this job were read that this process has not written */
 	bool spoilt;      /* the journal is to be read anew */
+	int64_t short_since_ms; /* since when the topic ends before `next`; 0: it does not */
 } kafka_ledger;
 
 kd_code kafka_ledger_open(kafka_ledger *ledger, const kafka_pairs *connection, const char *topic, const kd_logger *log,

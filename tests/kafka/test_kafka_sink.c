@@ -309,6 +309,26 @@ Test(kafka_sink, goes_on_from_a_compacted_ledger, .timeout = 240)
 	copy_close(&job);
 }
 
+/* Its rows are still in the target: to write them again is for a person to decide. */
+Test(kafka_sink, stops_when_its_ledger_is_gone, .timeout = 240)
+{
+	copy_job job;
+	kt_process *process;
+
+	NEEDS_LIBRDKAFKA();
+	copy_open(&job);
+	produce_transactions(job.source, 2);
+	process = kt_kdirect(job.dir, NULL, "run", job.path, NULL);
+	kt_await(is_copied, &job, 30000, "everything is copied");
+	kt_topic_delete(job.admin, job.ledger);
+	kt_topic_create(job.admin, job.ledger, 1, "cleanup.policy", "compact", NULL);
+	cr_assert_eq(kt_process_wait(process, 90000), 1, "%s", kt_process_stderr(process));
+	cr_assert(strstr(kt_process_stderr(process), "it was deleted or has lost records"), "%s", kt_process_stderr(process));
+	kt_process_free(process);
+	must_be_copied(&job);
+	copy_close(&job);
+}
+
 /* ---- what is refused ---- */
 
 Test(kafka_sink, an_old_librdkafka_is_refused_before_anything_is_touched, .timeout = 120)
