@@ -14,10 +14,12 @@ mistake() {
 	mistakes=$((mistakes + 1))
 }
 
-# The variables that the build was called with, without its flags: another value would build everything anew.
+# The variables that the build was called with, without its flags: another value would build everything anew.  make puts
+# a backslash before a blank in a value, which read without -r takes away.
 variables=()
 case "${MAKEFLAGS:-}" in
-*' -- '*) read -ra variables <<<"${MAKEFLAGS##* -- }" ;;
+# shellcheck disable=SC2162
+*' -- '*) read -a variables <<<"${MAKEFLAGS##* -- }" ;;
 esac
 install_into() {
 	(cd "$top" && env -u MAKEFLAGS -u MAKELEVEL make --no-print-directory -s ${variables[@]+"${variables[@]}"} \
@@ -40,7 +42,7 @@ grep -rl "$work" "$work/stage/opt/kd/lib/pkgconfig" && mistake "a .pc file names
 
 # An archive that defines other names than its own would clash with those of a program.
 for archive in "$prefix"/lib/*.a; do
-	nm "$archive" 2>/dev/null | awk '$2 ~ /^[TDBRVWC]$/ && $3 !~ /^kd_/ { print $3 }' | grep -v '^__[ao]san\|^__ubsan\|^__sanitizer' |
+	nm "$archive" 2>/dev/null | awk '$2 ~ /^[TDBRVWC]$/ && $3 !~ /^kd_/ { print $3 }' | grep -v '^__\(odr_asan\|asan\|ubsan\|sanitizer\)' |
 		sed "s|^|MISTAKE  ${archive##*/} defines |" | grep . && mistakes=$((mistakes + 1))
 done
 
