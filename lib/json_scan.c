@@ -495,7 +495,16 @@ char *kd_json_respell(const char *text, size_t size, char *to)
 
 char *kd_json_spell(const char *text, size_t size, char *to)
 {
-	for (size_t i = 0; i < size; i++)
-		to = (unsigned char) text[i] < 0x80 ? spell(to, (unsigned char) text[i]) : (*to = text[i], to + 1);
+	const char *p = text, *end = text + size;
+	while (p < end) {
+		const char *plain = p;
+		p = skip_plain(p, end);
+		memcpy(to, plain, (size_t) (p - plain));
+		to += p - plain;
+		for (; p < end && (unsigned char) *p >= 0x80; p++)
+			*to++ = *p;
+		if (p < end)
+			to = spell(to, (unsigned char) *p++);
+	}
 	return to;
 }
