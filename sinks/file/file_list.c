@@ -88,7 +88,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-kd_code file_list_read(const char *path, const char *prefix, file_list *ret_list, kd_error *err)
+static kd_code file_list_read(const char *path, const char *prefix, file_list *ret_list, kd_error *err)
 {
 	*ret_list = (file_list) {0};
 	kd_code code = read_folder(&(walk) {path, ret_list}, prefix, 0, err);
@@ -96,6 +96,16 @@ kd_code file_list_read(const char *path, const char *prefix, file_list *ret_list
 		file_list_done(ret_list);
 	else if (ret_list->n > 0)
 		qsort(ret_list->place, ret_list->n, sizeof *ret_list->place, by_name);
+	return code;
+}
+
+kd_code file_list_target(const file_sink *sink, file_list *ret_list, kd_error *err)
+{
+	kd_buf prefix = {0};
+	*ret_list = (file_list) {0};
+	bool ok = file_template_prefix(&sink->folders, sink->shape.table, &prefix) && kd_buf_append(&prefix, "", 1);
+	kd_code code = ok ? file_list_read(sink->path, prefix.data, ret_list, err) : file_no_memory(err);
+	kd_buf_done(&prefix);
 	return code;
 }
 

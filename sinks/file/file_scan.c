@@ -229,16 +229,10 @@ static int by_offset(const void *a, const void *b)
 /* The folders, read once a snapshot. */
 static kd_code look_at_folders(file_session *session, kd_error *err)
 {
-	file_sink *sink = session->sink;
-	kd_buf prefix = {0};
 	if (session->list)
 		return KD_OK;
 	session->list = calloc(1, sizeof *session->list);
-	bool ok = session->list && file_template_prefix(&sink->folders, sink->shape.table, &prefix) &&
-		kd_buf_append(&prefix, "", 1);
-	kd_code code = ok ? file_list_read(sink->path, prefix.data, session->list, err) : file_no_memory(err);
-	kd_buf_done(&prefix);
-	return code;
+	return session->list ? file_list_target(session->sink, session->list, err) : file_no_memory(err);
 }
 
 kd_code file_scan_offsets(void *opaque, const char *topic, int32_t partition, kd_range range,

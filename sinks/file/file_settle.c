@@ -223,21 +223,36 @@ static bool move_away(const file_sink *sink, const char *place)
 	return ok;
 }
 
+static const char *name_of(const char *place)
+{
+	const char *slash = strrchr(place, '/');
+	return slash ? slash + 1 : place;
+}
+
+kd_code file_refuse_strangers(const file_sink *sink, const char *job, kd_error *err)
+{
+	file_list list;
+	file_identifier id;
+	kd_code code = file_list_target(sink, &list, err);
+	for (size_t i = 0; i < list.n && !code; i++)
+		if (file_name_read(name_of(list.place[i]), job, &id))
+			code = kd_error_set(err, KD_ETARGET, KD_STOP,
+				"could not begin job \"%s\": \"%s/%s\" is a file of a job of this name, and the ledger in \"%s\" knows "
+				"nothing of it; put the ledger back, or move the job's files away", job, sink->path, list.place[i], sink->dir);
+	file_list_done(&list);
+	return code;
+}
+
 void file_sweep(file_sink *sink, const journal *j, const char *job)
 {
-	kd_buf prefix = {0};
-	file_list list = {0};
+	file_list list;
 	size_t n = 0;
 	sweep_tmp(sink, j, job);
-	if (file_template_prefix(&sink->folders, sink->shape.table, &prefix) && kd_buf_append(&prefix, "", 1) &&
-		file_list_read(sink->path, prefix.data, &list, NULL) == KD_OK)
-		for (size_t i = 0; i < list.n; i++) {
-			const char *slash = strrchr(list.place[i], '/');
-			n += is_orphan(j, job, slash ? slash + 1 : list.place[i]) && move_away(sink, list.place[i]);
-		}
+	if (file_list_target(sink, &list, NULL) == KD_OK)
+		for (size_t i = 0; i < list.n; i++)
+			n += is_orphan(j, job, name_of(list.place[i])) && move_away(sink, list.place[i]);
 	if (n > 0)
 		kd_log(sink->log, KD_LOG_WARN, 0, "moved %zu files to \"%s/orphans\": the ledger does not know them, and their "
 			"offsets will land again; was an older copy of it put back?", n, sink->dir);
 	file_list_done(&list);
-	kd_buf_done(&prefix);
 }

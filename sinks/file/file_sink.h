@@ -196,6 +196,9 @@ kd_code file_put_in_place(const file_sink *sink, const char *tmp, const char *pl
 	kd_error *err) KD_CHECK;
 /* Under the lock: puts what is committed in place. */
 kd_code file_settle(file_sink *sink, kd_error *err) KD_CHECK;
+/* Before the first take-over of a job: KD_ETARGET, STOP where there are files of it already.  A ledger that was lost is no
+ * beginning: everything would land again. */
+kd_code file_refuse_strangers(const file_sink *sink, const char *job, kd_error *err) KD_CHECK;
 /* After a take-over: removes the job's other files in tmp/, and moves what is in the readers' sight and beyond the
  * ledger (an older copy of it was put back) to orphans/. */
 void file_sweep(file_sink *sink, const journal *j, const char *job);
@@ -213,8 +216,9 @@ typedef struct file_list {
 	size_t n, capacity;
 } file_list;
 
-/* All files that readers of the folders see, below path/prefix. */
-kd_code file_list_read(const char *path, const char *prefix, file_list *ret_list, kd_error *err) KD_CHECK;
+/* All files that readers of the target see: below its first folder, where that is always the same, else below path.
+ * Empty after an error. */
+kd_code file_list_target(const file_sink *sink, file_list *ret_list, kd_error *err) KD_CHECK;
 void file_list_done(file_list *list);
 
 /* ---- the slots, one file a group ---- */

@@ -32,8 +32,10 @@ static kd_code take_over_locked(file_session *session, const kd_take_over *reque
 	journal_step step = {0};
 	bool created = !journal_knows(sink->ledger.journal, request->job);
 	file_process_mark(request->pid, process, sizeof process);
-	kd_code code = journal_take_over(sink->ledger.journal, request, &sink->journal_target, process, file_now_ms(), &me,
-		&step, err);
+	kd_code code = created ? file_refuse_strangers(sink, request->job, err) : KD_OK;
+	if (!code)
+		code = journal_take_over(sink->ledger.journal, request, &sink->journal_target, process, file_now_ms(), &me, &step,
+			err);
 	code = end_step(session, code, true, &step, err);
 	if (!code)
 		code = look_again(sink, err);

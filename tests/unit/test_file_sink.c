@@ -432,6 +432,39 @@ Test(file_sink, files_beyond_an_older_ledger_are_moved_out_of_sight)
 	kt_tmpdir_remove(dir);
 }
 
+/* A ledger that was deleted is no beginning. */
+Test(file_sink, files_of_a_job_that_the_ledger_does_not_know_are_refused)
+{
+	char *dir = kt_tmpdir(), *path = kt_path(dir, "_kdirect/ledger.jsonl");
+	static const char *const values[] = {"a", "b", NULL};
+	job j = job_open_in(dir, "");
+	land(&j, 0, values);
+	job_close(&j);
+	unlink(path);
+	kd_config *config = configure(dir, "");
+	kd_sink_context context = {.config = config};
+	kd_take_over request = {.job = "j", .owner_id = "0", .cluster_id = "c", .start_policy = "", .isolation = "",
+		.host = "", .version = ""}, other = request;
+	kd_ledger_image image;
+	kd_error err = {0};
+	void *sink, *session;
+	must(ops->open(&context, &sink, &err), &err);
+	must(ops->connect(sink, "driver", &session, &err), &err);
+	cr_assert_eq(ops->take_over(session, &request, &image, &err), KD_ETARGET);
+	cr_assert_eq(err.action, KD_STOP);
+	cr_assert(strstr(err.message, "j-p0-0-2-1769903999002.jsonl"), "%s", err.message);
+	cr_assert_eq(rows_in(dir), 2);
+	kd_error_clear(&err);
+	other.job = "another";
+	must(ops->take_over(session, &other, &image, &err), &err);
+	kd_ledger_image_done(&image);
+	ops->disconnect(session);
+	ops->close(sink);
+	kd_config_free(config);
+	free(path);
+	kt_tmpdir_remove(dir);
+}
+
 /* ---- a full disk ---- */
 
 static void fill(const char *dir)
