@@ -8,7 +8,7 @@ use_installation
 cp -r "$top/connectors/examples/python" "$work/python"
 cd "$work/python"
 read -ra cflags < <(pkg-config --cflags kdirect)
-PYTHONPATH=. ./test_layout.py "${CC:-cc}" "${cflags[@]}" || fail 'the structs are not those of the headers'
+python3 test_layout.py "${CC:-cc}" "${cflags[@]}" || fail 'the structs are not those of the headers'
 
 database
 sql 'create table public.sales (id bigint, card text, cents bigint)'

@@ -15,4 +15,8 @@ chmod +x "$work/bin/kafka-topics.sh"
 export PATH=$work/bin:$PATH KDIRECT=$top PREFIX=$work/prefix MAKEFLAGS
 MAKEFLAGS=$(make_variables)
 unset MAKELEVEL MFLAGS BUILD SAN KD_BIN
+for topic in orders shop; do
+	kafka-topics.sh --bootstrap-server "$KAFKA" --delete --if-exists --topic "$topic" >"$work/topic.log" 2>&1 ||
+		{ cat "$work/topic.log" >&2; fail 'no empty broker'; }
+done
 "$KD_TEST_SUPPORT/tutorial.py" "$page" "$work/reader"
