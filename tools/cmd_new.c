@@ -108,8 +108,8 @@ static int write_project(const struct args *args)
 	int dir;
 
 	if (!name_fits(name)) {
-		fprintf(stderr, "kdirect new: \"%s\" cannot be a project's name: a letter, then up to %d of a-z 0-9 - _, and not "
-			"a word of the Makefile's\n", name, MOST_NAME - 1);
+		fprintf(stderr, "kdirect new: \"%s\" cannot be a project's name: a letter, then up to %d of a-z 0-9 - _, "
+			"and not a word of the Makefile's\n", name, MOST_NAME - 1);
 		return 2;
 	}
 	if ((dir = open_folder(path)) < 0)
@@ -125,10 +125,10 @@ static int write_project(const struct args *args)
 }
 
 static const struct arg_option own[] = {
-	{ARG_TEXT, 0, "dir", "DIR", NULL, NULL, 0, 0, "the folder to write into instead of NAME; it must be absent or empty",
-	 offsetof(struct args, dir)},
-	{ARG_FLAG, 0, "sink", NULL, NULL, NULL, 0, 0, "a project for a sink of one's own, for a target that takes puts by key",
-	 offsetof(struct args, sink)},
+	{ARG_TEXT, 0, "dir", "DIR", NULL, NULL, 0, 0,
+	 "the folder to write into instead of NAME; it must be absent or empty", offsetof(struct args, dir)},
+	{ARG_FLAG, 0, "sink", NULL, NULL, NULL, 0, 0,
+	 "a project for a sink of one's own, for a target that takes puts by key", offsetof(struct args, sink)},
 	{.type = ARG_END}};
 
 static const struct arg_option *const options[] = {own, NULL};
@@ -149,8 +149,8 @@ const struct verb verb_new = {
 		"kdirect new --sink shop\n"
 		"    a program with a sink of its own\n",
 	.text =
-		"Writes a Makefile, C code, a job file and a test with its input and expected output. The Makefile finds kdirect's "
-		"libraries by pkg-config. The test needs neither Kafka nor a database. Nothing is overwritten.\n\n"
+		"Writes a Makefile, C code, a job file and a test with its input and expected output. The Makefile finds "
+		"kdirect's libraries by pkg-config. The test needs neither Kafka nor a database. Nothing is overwritten.\n\n"
 		"docs/WRITING-A-CONNECTOR.md and docs/WRITING-A-SINK.md go on from there.",
 	.options = options,
 	.exits =

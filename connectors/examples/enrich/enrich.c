@@ -2,7 +2,8 @@
 /* enrich: each order gets the name and the country of its customer, from a table that is read in the same transaction
  * that the order is written in: what the order says about its customer is what the database said when it came in.
  *
- * The customer's number is the record's key.  One query serves some hundreds of records: look_up runs ahead of apply. */
+ * The customer's number is the record's key.  One query serves some hundreds of records: look_up runs ahead of
+ * apply. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

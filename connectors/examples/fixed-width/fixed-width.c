@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fixed-width: a decoder of one's own, for lines whose fields stand at fixed columns, as banks and mainframes send them.
+/* fixed-width: a decoder of one's own, for lines whose fields stand at fixed columns, as banks send them.
  *
  *     "decode": { "type": "fixed-width", "columns": ["id:8", "name:20", "cents:10"] }
  *

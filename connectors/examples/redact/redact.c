@@ -6,7 +6,8 @@
 #include <kdirect/sinks.h>
 
 static const kd_option options[] = {
-	{.key = "transform.fields", .type = KD_OPT_STRINGS, .required = true, .help = "The fields to redact: an array of names."},
+	{.key = "transform.fields", .type = KD_OPT_STRINGS, .required = true,
+	 .help = "The fields to redact: an array of names."},
 	{.key = "transform.with", .type = KD_OPT_STRING, .default_value = "***", .help = "What stands in their place."},
 };
 

@@ -2,8 +2,8 @@
 /* webhook: records into an HTTP service that stores by key: PUT <url>/<key> with the record's value, DELETE for a null
  * value.  Each request says how new it is (X-Version) and which record it is (X-Identifier).
  *
- * What this can promise, and what not, stands in <kdirect/keyed.h>.  The service must replace what it holds under a key;
- * where it answers 409 or 412, "I hold a newer version", that is as good as done. */
+ * What this can promise, and what not, stands in <kdirect/keyed.h>.  The service must replace what it holds under a
+ * key; where it answers 409 or 412, "I hold a newer version", that is as good as done. */
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@
 
 static const kd_option options[] = {
 	{.key = "sink.url", .type = KD_OPT_STRING, .required = true, .help = "Where keys live: key K is put to url/K."},
-	{.key = "sink.token", .type = KD_OPT_STRING, .secret = true, .help = "A bearer token to send with every request."},
+	{.key = "sink.authorization", .type = KD_OPT_STRING, .secret = true,
+	 .help = "What every request says in its header Authorization, such as Bearer TOKEN."},
 	{.key = "sink.timeout_ms", .type = KD_OPT_INT, .default_value = "30000", .min = 1, .max = 3600000,
 	 .help = "Milliseconds that a request may take."},
 };
@@ -103,12 +104,13 @@ static size_t ignore_answer(char *text, size_t size, size_t n, void *opaque)
 	return size * n;
 }
 
-static bool add_header(struct curl_slist **list, const char *format, const char *value)
+/* A header without a value takes one of curl's own off. */
+static bool add_header(struct curl_slist **list, const char *name, const char *value)
 {
 	kd_buf line = {0};
 	struct curl_slist *longer = NULL;
 
-	if (kd_buf_printf(&line, format, value) && kd_buf_append(&line, "", 1))
+	if (kd_buf_printf(&line, "%s:%s%s", name, *value ? " " : "", value) && kd_buf_append(&line, "", 1))
 		longer = curl_slist_append(*list, line.data);
 	if (longer)
 		*list = longer;
@@ -118,13 +120,13 @@ static bool add_header(struct curl_slist **list, const char *format, const char 
 
 static bool add_headers(struct curl_slist **list, const struct session *session)
 {
-	const char *token = kd_config_string(session->config, "sink.token");
+	const char *who = kd_config_string(session->config, "sink.authorization");
 	char version[24];
 
 	snprintf(version, sizeof version, "%" PRId64, session->put->version);
-	return add_header(list, "X-Version: %s", version) && add_header(list, "X-Identifier: %s", session->put->identifier) &&
-		add_header(list, "%s", "Content-Type: application/octet-stream") && add_header(list, "%s", "Expect:") &&
-		(!token || add_header(list, "Authorization: Bearer %s", token));
+	return add_header(list, "X-Version", version) && add_header(list, "X-Identifier", session->put->identifier) &&
+		add_header(list, "Content-Type", "application/octet-stream") && add_header(list, "Expect", "") &&
+		(!who || add_header(list, "Authorization", who));
 }
 
 static bool add_url(kd_buf *url, const struct session *session)

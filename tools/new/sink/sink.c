@@ -1,7 +1,7 @@
 /* A sink that keeps one file per key in a folder: put your own target in its place.
  *
- * What it has to promise: when flush returns KD_OK, everything put before it is there to stay.  What it may rely on: after
- * a crash the same puts come again, with the same keys and contents, in the same order. */
+ * What it has to promise: when flush returns KD_OK, everything put before it is there to stay.  What it may rely on:
+ * after a crash the same puts come again, with the same keys and contents, in the same order. */
 #include "sink.h"
 
 #include <ctype.h>
@@ -15,7 +15,8 @@
 enum { MOST_NAME = 250 };
 
 static const kd_option options[] = {
-	{.key = "sink.folder", .type = KD_OPT_STRING, .required = true, .help = "The folder that holds a file for each key."},
+	{.key = "sink.folder", .type = KD_OPT_STRING, .required = true,
+	 .help = "The folder that holds a file for each key."},
 };
 
 static kd_code fail(kd_error *err, const char *what, const char *name)
