@@ -44,7 +44,8 @@ class kd_batch_partition(c.Structure):
 
 class kd_record(c.Structure):
     _fields_ = [("offset", c.c_int64), ("timestamp_ms", c.c_int64), ("key", c.c_void_p), ("key_size", c.c_size_t),
-                ("value", c.c_void_p), ("value_size", c.c_size_t), ("table", c.c_char_p), ("native", c.c_void_p)]
+                ("value", c.c_void_p), ("value_size", c.c_size_t), ("table", c.c_char_p), ("fields", c.c_void_p),
+                ("native", c.c_void_p)]
 
 
 class kd_value(c.Structure):
@@ -101,8 +102,8 @@ class kd_sink_ops(c.Structure):  # as far as it is read here
 
 class kd_job_options(c.Structure):
     _fields_ = [("log", kd_logger), ("until_latest", c.c_bool), ("version", c.c_char_p), ("program", c.c_char_p),
-                ("observer", OBSERVER),
-                ("observer_opaque", c.c_void_p), ("decoder", c.c_void_p), ("transform", c.POINTER(kd_transform_ops))]
+                ("observer", OBSERVER), ("observer_opaque", c.c_void_p), ("decoder", c.c_void_p),
+                ("transform", c.POINTER(kd_transform_ops))]
 
 
 class kd_progress(c.Structure):
