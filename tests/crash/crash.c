@@ -26,6 +26,7 @@ const crash_point crash_points[] = {
 	{"plan.before_durable", true, true, CRASH_ALWAYS},
 	{"plan.after_durable", true, true, CRASH_ALWAYS},
 	{"commit.begun", true, true, CRASH_ALWAYS},
+	{"commit.looked-up", false, false, CRASH_ALWAYS}, /* test_crash_look_up.c */
 	{"commit.written", true, true, CRASH_ALWAYS},
 	{"commit.done", true, true, CRASH_ALWAYS},
 	{"sqlite.position_moved", true, false, CRASH_ALWAYS},
