@@ -80,6 +80,16 @@ static kd_code choose_partition(const kafka_session *session, kafka_message *mes
 		"partitions to it", topic->name, topic->partitions, session->entry.partition);
 }
 
+static kd_code send_row(kafka_session *session, kafka_message *message, kd_error *err)
+{
+	kd_code code = choose_partition(session, message, err);
+	if (!code)
+		return kafka_producer_send(session->sink->producer, message, &session->interrupted, err);
+	if (message->take_headers)
+		rd_kafka_headers_destroy(message->take_headers);
+	return code;
+}
+
 kd_code kafka_write(void *opaque, const void *bytes, size_t size, kd_error *err)
 {
 	kafka_session *session = opaque;
@@ -92,9 +102,7 @@ kd_code kafka_write(void *opaque, const void *bytes, size_t size, kd_error *err)
 		code = kafka_row_read(&cursor, &message, err);
 		message.row = ++session->rows;
 		if (!code)
-			code = choose_partition(session, &message, err);
-		if (!code)
-			code = kafka_producer_send(session->sink->producer, &message, &session->interrupted, err);
+			code = send_row(session, &message, err);
 	}
 	KD_FAULT("kafka.rows_sent");
 	return code;

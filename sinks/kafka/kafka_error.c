@@ -53,6 +53,7 @@ static const row rows[] = {
 	MAY_HEAL(_PARTIAL),
 	MAY_HEAL(_BAD_MSG),
 	MAY_HEAL(THROTTLING_QUOTA_EXCEEDED),
+	MAY_HEAL(UNKNOWN), /* a broker's own: seen where a commit meets another producer's init */
 	MAY_HEAL(UNKNOWN_TOPIC_OR_PART), /* of a topic that was there at the start: a broker that does not know it yet */
 	MAY_HEAL(_UNKNOWN_TOPIC),
 	// A transaction that is over, and a producer that must be made anew.

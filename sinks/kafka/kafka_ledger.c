@@ -173,29 +173,41 @@ kd_code kafka_ledger_read(kafka_ledger *ledger, const atomic_bool *stop, kd_erro
 	return code ? code : read_range(ledger, ledger->next, row.last_stable, stop, err);
 }
 
-kd_code kafka_ledger_look(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err)
+/* Until all that was written when it began is decided, or the time is over. */
+static kd_code await_decisions(kafka_ledger *ledger, int wait_ms, const atomic_bool *stop, bool *ret_decided,
+	kd_error *err)
+{
+	int64_t stable, high, target, end_ms = kafka_mono_ms() + wait_ms;
+	kd_code code = kafka_ledger_ends(ledger, &stable, &target, err);
+	while (!code && stable < target && !atomic_load(stop) && kafka_mono_ms() < end_ms) {
+		kafka_pause(5);
+		code = kafka_ledger_ends(ledger, &stable, &high, err);
+	}
+	*ret_decided = !code && stable >= target;
+	return code;
+}
+
+kd_code kafka_ledger_look(kafka_ledger *ledger, int wait_ms, const atomic_bool *stop, kd_error *err)
 {
 	kd_offsets row;
+	bool decided;
 	kd_code code = ask(ledger, KD_OFFSETS_HIGH, &row, err);
 	if (code)
 		return code;
 	if (!ledger->spoilt && row.high >= ledger->next && row.high <= ledger->next + 1)
 		return KD_OK;
-	return kafka_ledger_read(ledger, stop, err);
+	code = await_decisions(ledger, wait_ms, stop, &decided, err);
+	return code ? code : kafka_ledger_read(ledger, stop, err);
 }
 
 kd_code kafka_ledger_settle(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err)
 {
-	int64_t stable, high, target, end_ms = kafka_mono_ms() + KAFKA_ANSWER_MS;
-	kd_code code = kafka_ledger_ends(ledger, &stable, &target, err);
-	while (!code && stable < target) {
-		if (atomic_load(stop) || kafka_mono_ms() > end_ms)
-			return kd_error_set(err, KD_EBUSY, KD_RETRY,
-				"could not read the ledger's topic \"%s\" to its end: another job's transaction is open at offset %" PRId64
-				"; a topic of the job's own (sink.ledger_topic) would not wait for it", ledger->topic, stable);
-		kafka_pause(10);
-		code = kafka_ledger_ends(ledger, &stable, &high, err);
-	}
+	bool decided;
+	kd_code code = await_decisions(ledger, KAFKA_ANSWER_MS, stop, &decided, err);
+	if (!code && !decided)
+		code = kd_error_set(err, KD_EBUSY, KD_RETRY,
+			"could not read the ledger's topic \"%s\" to its end: another job's transaction is open there; a topic of the "
+			"job's own (sink.ledger_topic) would not wait for it", ledger->topic);
 	return code ? code : kafka_ledger_read(ledger, stop, err);
 }
 

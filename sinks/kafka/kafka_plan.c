@@ -7,6 +7,7 @@
 #include "kafka_sink.h"
 
 #define PRUNED_AT_ONCE 5000
+#define DECISION_MS 1000 /* a commit's marker comes a moment after its answer */
 #define DAY_MS INT64_C(86400000)
 
 static journal_target target_of(const kafka_sink *sink)
@@ -186,7 +187,7 @@ static kd_code freshen(kafka_session *session, kd_error *err)
 	kd_code code = kafka_turn_take(session, err);
 	if (code)
 		return code;
-	code = kafka_ledger_look(&session->sink->ledger, &session->interrupted, err);
+	code = kafka_ledger_look(&session->sink->ledger, DECISION_MS, &session->interrupted, err);
 	if (code)
 		kafka_turn_give(session);
 	return code;

@@ -3,7 +3,8 @@
 //
 // librdkafka's transaction calls may be called again after a time-out to go on: so each is made in pieces, with a look
 // at the interrupt in between.  Delivery reports are served by the thread that is in a call, so nothing here is shared.
-// A transaction commits only when every message that was sent was reported as delivered.
+// A transaction commits only when every message that was sent was reported as delivered.  One that failed is aborted, and
+// its producer given up: whatever state it is in, a new one is surer, and failures are rare.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static kd_code fail(kafka_producer *p, rd_kafka_error_t *take_error, kafka_phase
 	rd_kafka_error_destroy(take_error);
 	if (fatal)
 		cause = rd_kafka_fatal_error(p->rk, text, sizeof text);
-	p->lost |= fatal;
+	p->lost |= fatal || phase != KAFKA_ASKING;
 	p->fenced |= is_fencing(native) || is_fencing(cause);
 	if (p->fenced)
 		return kafka_error_set(err, RD_KAFKA_RESP_ERR__FENCED, phase,
@@ -160,6 +161,7 @@ static kd_code fail_refused(kafka_producer *p, kafka_phase phase, kd_error *err)
 	if (rd_kafka_fatal_error(p->rk, NULL, 0)) /* then messages are only swept away */
 		return fail(p, rd_kafka_error_new(p->refused, "%s", rd_kafka_err2str(p->refused)), phase, "write to Kafka", err);
 	bool first = err && !err->code;
+	p->lost = true;
 	kd_code code = kafka_error_set(err, p->refused, phase, "could not write to Kafka: %s", rd_kafka_err2str(p->refused));
 	if (first && code == KD_ERECORD)
 		err->row = p->refused_row;
@@ -224,7 +226,6 @@ static kd_code fail_sending(kafka_producer *p, rd_kafka_resp_err_t native, kd_er
 		return fail_refused(p, KAFKA_IN_DATA, err);
 	if (native == RD_KAFKA_RESP_ERR__STATE) {
 		rd_kafka_error_t *error = rd_kafka_commit_transaction(p->rk, KAFKA_PIECE_MS);
-		p->lost = true;
 		if (error)
 			return fail(p, error, KAFKA_IN_DATA, "write to Kafka", err);
 	}
@@ -269,6 +270,8 @@ static kd_code send_message(kafka_producer *p, rd_kafka_topic_t *topic, const ka
 {
 	int64_t since_ms = 0;
 	rd_kafka_resp_err_t native;
+	if (p->refused)
+		return fail_refused(p, KAFKA_IN_DATA, err);
 	while ((native = produce(p, topic, message)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
 		since_ms = since_ms ? since_ms : kafka_mono_ms();
 		kd_code code = await_room(p, since_ms, stop, err);
@@ -283,7 +286,7 @@ static kd_code send_message(kafka_producer *p, rd_kafka_topic_t *topic, const ka
 		return fail_sending(p, native, err);
 	if (++p->sent % POLL_EVERY == 0)
 		rd_kafka_poll(p->rk, 0);
-	return p->refused ? fail_refused(p, KAFKA_IN_DATA, err) : KD_OK;
+	return KD_OK; /* the message has its headers now */
 }
 
 kd_code kafka_producer_send(kafka_producer *p, const kafka_message *message, const atomic_bool *stop, kd_error *err)
@@ -355,7 +358,7 @@ kd_code kafka_producer_commit(kafka_producer *p, const atomic_bool *stop, kd_err
 		return KD_OK;
 	}
 	/* Where the request was sent nobody knows what became of it; where it was not, to ask does no harm. */
-	p->lost = true;
+	p->unknown = true;
 	if (p->refused) {
 		rd_kafka_error_destroy(error);
 		return fail_refused(p, KAFKA_IN_COMMIT, err);
@@ -368,14 +371,13 @@ void kafka_producer_abort(kafka_producer *p, const atomic_bool *stop)
 	if (!p->in_txn)
 		return;
 	p->in_txn = false;
-	if (p->lost)
-		return;
+	if (p->unknown || rd_kafka_fatal_error(p->rk, NULL, 0))
+		return; /* the next producer's init ends it */
 	p->ending = true;
 	rd_kafka_error_t *error = insist(p, rd_kafka_abort_transaction, ABORT_MS, stop);
 	p->ending = false;
 	if (!error)
 		return;
-	/* the next producer's init ends it */
 	kd_error why = {0};
 	p->lost = true;
 	fail(p, error, KAFKA_ASKING, "abort a transaction", &why);

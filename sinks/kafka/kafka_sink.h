@@ -139,7 +139,8 @@ typedef struct kafka_producer {
 	rd_kafka_topic_t *ledger;
 	bool ready;   /* init_transactions was answered */
 	bool in_txn;
-	bool lost;    /* fenced, or of an unknown outcome: good for nothing any more */
+	bool lost;    /* fenced, or after a failure: good for nothing any more, but to abort */
+	bool unknown; /* what became of its commit */
 	bool fenced;
 	bool ending;  /* what is told of messages no longer matters */
 	int64_t sent, delivered;     /* messages of this transaction */
@@ -198,9 +199,9 @@ void kafka_ledger_close(kafka_ledger *ledger);
 kd_code kafka_ledger_ends(kafka_ledger *ledger, int64_t *ret_stable, int64_t *ret_high, kd_error *err) KD_CHECK;
 /* Reads what was committed since. */
 kd_code kafka_ledger_read(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err) KD_CHECK;
-/* The same, where somebody has written since this process did. */
-kd_code kafka_ledger_look(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err) KD_CHECK;
-/* Waits until all that is written now is decided, and reads it. */
+/* The same, where somebody has written since this process did; waits so long for what is written to be decided. */
+kd_code kafka_ledger_look(kafka_ledger *ledger, int wait_ms, const atomic_bool *stop, kd_error *err) KD_CHECK;
+/* Waits until all that is written now is decided, and reads it; KD_EBUSY, RETRY where that takes too long. */
 kd_code kafka_ledger_settle(kafka_ledger *ledger, const atomic_bool *stop, kd_error *err) KD_CHECK;
 /* A step of this process was committed, its last line at this offset. */
 void kafka_ledger_took(kafka_ledger *ledger, const journal_step *step, int64_t last_line);

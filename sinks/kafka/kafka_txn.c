@@ -9,6 +9,7 @@
 
 #include "kafka_sink.h"
 
+#define DECISION_MS 200 /* for other jobs' commits to get their markers: theirs do not matter, a successor's would */
 #define TURN_MS 3000 /* for another session of this process to end its transaction */
 
 kd_code kafka_turn_take(kafka_session *session, kd_error *err)
@@ -126,7 +127,7 @@ kd_code kafka_ready(kafka_session *session, const kd_owner *me, kd_error *err)
 		drop_producer(sink); /* a take-over always fences, itself too */
 	if (!sink->producer || sink->producer->lost || !sink->settled)
 		return renew(session, me, err);
-	kd_code code = kafka_ledger_look(&sink->ledger, &session->interrupted, err);
+	kd_code code = kafka_ledger_look(&sink->ledger, DECISION_MS, &session->interrupted, err);
 	if (!code && is_superseded(sink, me))
 		drop_producer(sink);
 	else if (!code && sink->ledger.foreign)
