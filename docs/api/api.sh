@@ -6,7 +6,8 @@
 # Fails where doxygen has a warning.
 set -eu
 what=$1
-out=$2
+mkdir -p "$2"
+out=$(cd "$2" && pwd)
 version=$3
 shift 3
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,7 +26,6 @@ trap 'rm -rf "$work"' EXIT
 } >"$work/Doxyfile"
 doxygen "$work/Doxyfile"
 
-mkdir -p "$out"
 if [ "$what" = html ]; then
 	rm -rf "$out/html"
 	mv "$work/html" "$out/html"

@@ -6,11 +6,12 @@ use_installation
 prefix=${PKG_CONFIG_PATH%/lib/pkgconfig}
 headers=$(ls "$prefix"/include/kdirect/*.h)
 
+cd "$work"
 # shellcheck disable=SC2086
 {
-	"$top/docs/api/api.sh" html "$work" 1.2.3 $headers
-	"$top/docs/api/api.sh" man "$work/man" 1.2.3 $headers
-	"$top/docs/api/man1.sh" "$work/man" 1.2.3 "$prefix"/bin/*
+	"$top/docs/api/api.sh" html . 1.2.3 $headers
+	"$top/docs/api/api.sh" man man 1.2.3 $headers
+	"$top/docs/api/man1.sh" man 1.2.3 "$prefix"/bin/*
 } >"$work/log" 2>&1 || { cat "$work/log" >&2; fail 'the reference cannot be made'; }
 [ ! -s "$work/log" ] || { cat "$work/log" >&2; fail 'there are warnings'; }
 
