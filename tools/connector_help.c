@@ -101,12 +101,14 @@ static void print_examples(FILE *to, const char *name)
 		{"audit", "orders.json", "prove that nothing is missing or doubled"},
 	};
 
+	int width = strlen(name) > 13 ? (int) strlen(name) + 27 : 40; /* two spaces behind the longest, which man pages need */
+
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char left[128];
 
 		snprintf(left, sizeof left, "%s %s %s", name, rows[i].verb, rows[i].arguments);
 		if (program_find_verb(rows[i].verb))
-			fprintf(to, "  %-40s %s\n", left, rows[i].shows);
+			fprintf(to, "  %-*s %s\n", width, left, rows[i].shows);
 	}
 }
 
