@@ -265,8 +265,8 @@ static rd_kafka_resp_err_t produce(kafka_producer *p, rd_kafka_topic_t *topic, c
 		RD_KAFKA_V_OPAQUE((void *) (intptr_t) m->row), RD_KAFKA_V_END);
 }
 
-static kd_code send_message(kafka_producer *p, rd_kafka_topic_t *topic, const kafka_message *message, const atomic_bool *stop,
-	kd_error *err)
+static kd_code send_message(kafka_producer *p, rd_kafka_topic_t *topic, const kafka_message *message,
+	const atomic_bool *stop, kd_error *err)
 {
 	int64_t since_ms = 0;
 	rd_kafka_resp_err_t native;
