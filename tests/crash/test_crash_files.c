@@ -381,8 +381,11 @@ static kt_process *freeze_at(kt_job *job, const char *fault)
  * and holds its lock. */
 static kt_process *freeze_when_idle(kt_job *job, const char *fault)
 {
-	kt_process *process = kt_job_start(job, fault, NULL);
+	/* the thread that stops the process may run on for a moment: not into the lock */
+	char *both = kt_format("%s:1:stop,%s:1:sleep:2000", fault, fault);
+	kt_process *process = kt_job_start(job, both, NULL);
 
+	free(both);
 	(void) kt_process_says(process, "owner of job", 5000); /* or it is stopped before that */
 	kt_job_fill(job, 0, 1);
 	kt_check(kt_wait_until(is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
@@ -413,8 +416,8 @@ static void outlive_a_frozen_owner(const char *fault)
 /* Also while he writes rows: his claim is waited for, and then passed over. */
 Test(crash_files, a_successor_finishes_what_a_frozen_owner_was_writing, .timeout = 300)
 {
-	static const char *const faults[] = {"start.owned:1:stop", "plan.before_durable:1:stop", "plan.after_durable:1:stop",
-		"commit.begun:1:stop", "commit.written:1:stop", "file.synced:1:stop"};
+	static const char *const faults[] = {"start.owned", "plan.before_durable", "plan.after_durable", "commit.begun",
+		"commit.written", "file.synced"};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		outlive_a_frozen_owner(faults[i]);
