@@ -37,7 +37,7 @@ static const refusal refusals[] = {
 	{"allow.auto.create.topics", "false", "a misspelt topic would be created, empty"},
 	{"api.version.request", "true", "without it librdkafka speaks a protocol that knows no transactions and no headers"},
 	{"plugin.library.paths", "", "a plug-in could change what is delivered"},
-	{"transactional.id", "", "a job writes nothing to Kafka"},
+	{"transactional.id", "", "a job reads without transactions; what the kafka sink writes with stands in sink.properties"},
 };
 
 #define FIRST_SAFE_RACK 0x020800ff /* earlier ones lose their place when they fetch from a follower (#4616, #4254) */

@@ -18,8 +18,11 @@ struct kd_rows {
 };
 
 struct kd_tx {
-	const kd_sink_ops *ops;
+	kd_pipeline *pipeline;
 	void *session;
+	const kd_batch_partition *batch;
+	const kd_record *records;
+	size_t n;
 };
 
 struct kd_pipeline {
@@ -72,6 +75,8 @@ static kd_code open_parts(kd_pipeline *p, kd_error *err)
 	const kd_decoder_ops *decoder = p->conf.decoder;
 	const kd_transform_ops *transform = p->conf.transform;
 	kd_code code = KD_OK;
+	p->decoder = decoder->open ? NULL : (void *) &p->conf.part;
+	p->transform = !transform || transform->open ? NULL : (void *) &p->conf.part;
 	if (decoder->open)
 		code = kd_error_explain(err, decoder->open(&p->conf.part, &p->decoder, err), "decoder", decoder->name);
 	if (code == KD_OK && transform && transform->open)
@@ -104,9 +109,9 @@ void kd_pipeline_close(kd_pipeline *p)
 {
 	if (!p)
 		return;
-	if (p->transform && p->conf.transform->close)
+	if (p->transform && p->conf.transform->open && p->conf.transform->close)
 		p->conf.transform->close(p->transform);
-	if (p->decoder && p->conf.decoder->close)
+	if (p->decoder && p->conf.decoder->open && p->conf.decoder->close)
 		p->conf.decoder->close(p->decoder);
 	kd_row_free(p->row);
 	free(p);
@@ -201,16 +206,29 @@ kd_code kd_pipeline_encode(kd_pipeline *p, const kd_batch_partition *batch, cons
 kd_code kd_tx_query(kd_tx *tx, const char *sql, const char *const *params, size_t n_params, kd_tx_row *row,
 	void *opaque, kd_error *err)
 {
-	if (!tx->ops->query)
-		return kd_error_set(err, KD_ECONFIG, KD_STOP, "sink \"%s\" has no tables to read", tx->ops->name);
-	return tx->ops->query(tx->session, sql, params, n_params, row, opaque, err);
+	const kd_sink_ops *ops = tx->pipeline->conf.ops;
+	if (!ops->query)
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "sink \"%s\" has no tables to read", ops->name);
+	return ops->query(tx->session, sql, params, n_params, row, opaque, err);
+}
+
+kd_code kd_tx_decode(kd_tx *tx, size_t i, kd_row **ret_row, kd_error *err)
+{
+	if (i >= tx->n)
+		return kd_error_set(err, KD_EINVAL, KD_STOP, "could not look up for record %zu of %zu", i, tx->n);
+	kd_row_begin(tx->pipeline->row, &tx->records[i]);
+	kd_code code = decode(tx->pipeline, tx->batch, err);
+	if (code == KD_ERECORD)
+		err->offset = tx->records[i].offset;
+	*ret_row = tx->pipeline->row;
+	return code;
 }
 
 kd_code kd_pipeline_look_up(kd_pipeline *p, const kd_batch_partition *batch, const kd_record *records, size_t n,
 	void *session, kd_error *err)
 {
 	const kd_transform_ops *transform = p->conf.transform;
-	kd_tx tx = {p->conf.ops, session};
+	kd_tx tx = {p, session, batch, records, n};
 	kd_code code = transform->look_up(p->transform, batch, records, n, &tx, err);
 	return kd_error_explain(err, code, "transform", transform->name);
 }

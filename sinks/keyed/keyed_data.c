@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "kdirect/sinks.h"
 #include "keyed_sink.h"
 
 #define MOST_BYTES (1 << 20) /* of keys and values in one put; a larger record goes alone */
 #define OFFSET_BITS 48       /* of a version; the segment is above */
+#define FIRST_PAUSE_MS 20    /* before a put is tried again; doubled each time */
 
 /* ---- the ledger's word ---- */
 
@@ -92,29 +94,49 @@ static kd_code ensure_target(keyed_session *s, kd_error *err)
 
 /* ---- puts ---- */
 
-/* Sends the rows gathered.  Asks the ledger first: it may have been long since. */
-static kd_code send_puts(keyed_session *s, kd_error *err)
+/* One try, from the put numbered `first` on.  Asks the ledger before: it may have been long since. */
+static kd_code put_once(keyed_session *s, size_t first, size_t n, kd_error *said, kd_error *err)
 {
 	kd_cas cas = KD_CAS_MISS;
-	kd_error said = {0};
-	size_t n = s->n_puts;
-	s->n_puts = s->puts_bytes = 0;
-	if (n == 0)
-		return KD_OK;
 	kd_code code = ask_ledger(s, &cas, err);
 	if (code)
 		return code;
 	if (cas == KD_CAS_MISS)
 		return no_longer_mine(s, err);
 	code = ensure_target(s, err);
-	if (code)
-		return code;
-	code = s->sink->ops->put(s->target, &s->entry, s->puts, n, &said);
-	if (!code)
-		return KD_OK;
-	bool named = said.row >= 1 && said.row <= (int64_t) n;
-	said.row = named ? s->rows - (int64_t) n + said.row : 0;
-	return pass_on(s, "put", code, &said, err);
+	return code ? code : s->sink->ops->put(s->target, &s->entry, s->puts + first, n - first, said);
+}
+
+static void pause_ms(int ms)
+{
+	struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	nanosleep(&span, NULL);
+}
+
+/* Sends the rows gathered.  A target that is busy for a moment is asked again, from where it got to: to begin the batch
+ * partition anew for that would never end where every so many-th request fails. */
+static kd_code send_puts(keyed_session *s, kd_error *err)
+{
+	size_t n = s->n_puts, first = 0;
+	s->n_puts = s->puts_bytes = 0;
+	for (int tries = 0; first < n;) {
+		kd_error said = {0}, own = {0};
+		kd_code code = put_once(s, first, n, &said, &own);
+		if (own.code && err && !err->code)
+			*err = own;
+		if (!code || own.code)
+			return code;
+		bool named = said.row >= 1 && said.row <= (int64_t) (n - first);
+		size_t done = named ? (size_t) said.row - 1 : 0;
+		first += done;
+		tries = done ? 1 : tries + 1;
+		if (code == KD_ERECORD || said.action != KD_RETRY || tries > KD_KEYED_TRIES) {
+			said.row = named ? s->rows - (int64_t) (n - first) + 1 : 0;
+			return pass_on(s, "put", code, &said, err);
+		}
+		pause_ms(FIRST_PAUSE_MS << (tries - 1));
+	}
+	return KD_OK;
 }
 
 static void identify(keyed_session *s, kd_put *put)

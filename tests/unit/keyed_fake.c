@@ -85,7 +85,10 @@ static kd_code fake_put(void *session, const kd_batch_partition *batch, const kd
 	if (kf_target.fails_with) {
 		kd_code code = kf_target.fails_with;
 		*err = kf_target.fails;
-		kf_target.fails_with = KD_OK;
+		if (kf_target.fails_times-- <= 1)
+			kf_target.fails_with = KD_OK;
+		for (int64_t i = 1; i < err->row && i <= (int64_t) n; i++)
+			write_down(&puts[i - 1]);
 		return code;
 	}
 	for (size_t i = 0; i < n; i++)

@@ -13,6 +13,7 @@ extern struct kf_target {
 	int opened, closed, connected, disconnected, interrupted;
 	kd_error fails;       /* what the next put says, once */
 	kd_code fails_with;   /* with this code */
+	int fails_times;    /* so often, at least once */
 	kd_error flush_fails;
 	void (*in_put)(void); /* happens during the first put */
 	const char *target;

@@ -110,6 +110,7 @@ Test(keyed_target, what_may_heal_is_repeated_and_the_rest_stops)
 		kf_must(kf_write(&j, &err), &err);
 		kf_target.fails = cases[i].says;
 		kf_target.fails_with = cases[i].with;
+		kf_target.fails_times = cases[i].code == KD_ESINK && cases[i].says.action == KD_RETRY ? 1 + KD_KEYED_TRIES : 1;
 		int disconnected = kf_target.disconnected;
 		cr_assert_eq(kf_write(&j, &err), cases[i].code, "case %zu: %s", i, err.message);
 		cr_assert_eq(err.code, cases[i].code, "case %zu: %s", i, err.message);
@@ -122,6 +123,27 @@ Test(keyed_target, what_may_heal_is_repeated_and_the_rest_stops)
 	kf_stop(&j);
 	cr_assert_eq(kf_target.connected, kf_target.disconnected);
 	cr_assert_eq(kf_target.opened, kf_target.closed);
+}
+
+Test(keyed_target, a_target_that_is_busy_goes_on_from_where_it_got_to)
+{
+	kd_error err = {0};
+	kf_job j = kf_start(&kf_by_record, "me");
+	kf_plan(&j, 0, 1000);
+	cr_assert_eq(kf_begin(&j), KD_CAS_DONE);
+	kf_add_many(&j, 300);
+	kf_target.fails = (kd_error) {.code = KD_ESINK, .action = KD_RETRY, .row = 98, .message = "busy"};
+	kf_target.fails_with = KD_ESINK;
+	kf_target.fails_times = 3;
+	kf_must(kf_write(&j, &err), &err);
+	cr_assert_eq(kf_target.calls, 4);
+	int lines = 0;
+	for (const char *at = kf_text(&kf_target.puts); (at = strchr(at, '\n')); at++)
+		lines++;
+	cr_assert_eq(lines, 300, "each is put once: %d", lines);
+	cr_assert_eq(kf_target.disconnected, 0);
+	j.ops->abort(j.session);
+	kf_stop(&j);
 }
 
 Test(keyed_target, an_interrupt_reaches_the_target_and_ends_what_comes_after)

@@ -383,3 +383,35 @@ Test(pipeline, looks_up_in_records_that_were_packed)
 	kd_buf_done(&packed);
 	kd_pipeline_close(pipeline);
 }
+
+static kd_code look_at_fields(void *state, const kd_batch_partition *id, const kd_record *records, size_t n, kd_tx *tx,
+	kd_error *error)
+{
+	(void) id, (void) records;
+	cr_expect_eq(((const kd_part_context *) state)->worker, 0, "without open the state is the context");
+	kd_code code = KD_OK;
+	kd_row *row;
+	kd_value value;
+	for (size_t i = 0; code == KD_OK && i < n; i++) {
+		code = kd_tx_decode(tx, i, &row, error);
+		if (code == KD_OK && kd_row_get(row, "a", &value))
+			snprintf(looked_up + strlen(looked_up), sizeof looked_up - strlen(looked_up), "%.*s ", (int) value.size,
+				value.text);
+	}
+	return code == KD_OK && kd_tx_decode(tx, n, &row, &(kd_error) {0}) == KD_OK ? KD_EINVAL : code;
+}
+
+Test(pipeline, gives_a_looker_up_the_fields_of_its_records)
+{
+	const kd_transform_ops reader = {.abi = KD_TRANSFORM_ABI, .name = "reader", .look_up = look_at_fields, .apply = keep};
+	kd_pipeline *pipeline = open_with(&kd_json_decoder, &reader, false);
+	kd_record records[] = {{.offset = 3, .value = "{\"a\":1}", .value_size = 7}, {.offset = 4},
+		{.offset = 7, .value = "{\"a\":\"x\"}", .value_size = 9}, {.offset = 8, .value = "[", .value_size = 1}};
+	looked_up[0] = '\0';
+	err = (kd_error) {0};
+	cr_assert_eq(kd_pipeline_look_up(pipeline, &batch, records, 3, NULL, &err), KD_OK, "%s", err.message);
+	cr_expect_str_eq(looked_up, "1 x ");
+	cr_assert_eq(kd_pipeline_look_up(pipeline, &batch, records, 4, NULL, &err), KD_ERECORD);
+	cr_expect_eq(err.offset, 8, "%s", err.message);
+	kd_pipeline_close(pipeline);
+}

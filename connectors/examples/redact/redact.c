@@ -11,16 +11,9 @@ static const kd_option options[] = {
 	{.key = "transform.with", .type = KD_OPT_STRING, .default_value = "***", .help = "What stands in their place."},
 };
 
-static kd_code open_state(const kd_part_context *context, void **ret_state, kd_error *err)
-{
-	(void) err;
-	*ret_state = (void *) context->config;
-	return KD_OK;
-}
-
 static kd_code redact(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
 {
-	const kd_config *config = state;
+	const kd_config *config = ((const kd_part_context *) state)->config;
 	const char *with = kd_config_string(config, "transform.with"), *name;
 	kd_value value;
 
@@ -37,7 +30,6 @@ static const kd_transform_ops transform = {
 	.summary = "replaces the values of the fields named",
 	.options = options,
 	.n_options = sizeof options / sizeof options[0],
-	.open = open_state,
 	.apply = redact,
 };
 

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <curl/curl.h>
 
@@ -202,22 +201,6 @@ static kd_code put_one(struct session *session, kd_error *err)
 	return code;
 }
 
-/* Whoever serves many requests fails one now and then: that one is tried again here, since the library would begin the
- * batch partition anew. */
-static kd_code put_patiently(struct session *session, kd_error *err)
-{
-	struct timespec pause = {.tv_nsec = 50000000};
-	kd_code code = put_one(session, err);
-
-	for (int more = 3; code && err->action == KD_RETRY && more > 0 && !atomic_load(&session->interrupted); more--) {
-		nanosleep(&pause, NULL);
-		pause.tv_nsec *= 2;
-		kd_error_clear(err);
-		code = put_one(session, err);
-	}
-	return code;
-}
-
 static kd_code put(void *of_session, const kd_batch_partition *batch, const kd_put *puts, size_t n, kd_error *err)
 {
 	struct session *session = of_session;
@@ -226,8 +209,8 @@ static kd_code put(void *of_session, const kd_batch_partition *batch, const kd_p
 	(void) batch;
 	for (size_t i = 0; !code && i < n; i++) {
 		session->put = &puts[i];
-		code = put_patiently(session, err);
-		if (code == KD_ERECORD)
+		code = put_one(session, err);
+		if (code)
 			err->row = (int64_t) i + 1;
 	}
 	return code;

@@ -36,7 +36,7 @@ typedef struct kd_decoder_ops {
 	const kd_option *options; /* its configuration keys, "decode...." */
 	size_t n_options;
 
-	/* Both may be NULL: there is no state. */
+	/* Both may be NULL: then the state is the context itself, a const kd_part_context *. */
 	kd_code (*open)(const kd_part_context *context, void **ret_state, kd_error *err);
 	void (*close)(void *state); /* accepts NULL */
 	/* Gives the row its fields.  KD_ERECORD, STOP with the reason where the bytes are not what they should be; the
@@ -56,6 +56,10 @@ typedef bool kd_tx_row(void *opaque, const char *const *values, size_t n);
 KD_API kd_code kd_tx_query(kd_tx *tx, const char *sql, const char *const *params, size_t n_params, kd_tx_row *row,
 	void *opaque, kd_error *err) KD_CHECK;
 
+/* The i-th of the records that look_up was called with, decoded as apply will see it: until the next call, for reading.
+ * KD_ERECORD where it cannot be decoded: return it. */
+KD_API kd_code kd_tx_decode(kd_tx *tx, size_t i, kd_row **ret_row, kd_error *err) KD_CHECK;
+
 typedef struct kd_transform_ops {
 	uint32_t abi;        /* KD_TRANSFORM_ABI */
 	const char *name;    /* the value of transform.type */
@@ -63,13 +67,13 @@ typedef struct kd_transform_ops {
 	const kd_option *options; /* its configuration keys, "transform...." */
 	size_t n_options;
 
-	/* Both may be NULL: there is no state. */
+	/* Both may be NULL: then the state is the context itself, a const kd_part_context *. */
 	kd_code (*open)(const kd_part_context *context, void **ret_state, kd_error *err);
 	void (*close)(void *state); /* accepts NULL */
 	/* NULL, unless rows depend on tables of the sink.  Then it is called in the batch partition's data transaction with
-	 * the next n records (some hundreds), before apply is called for each of them: read there what they need.  What it
-	 * reads is what the transaction sees, and the rows commit with it.  Such a job decodes inside the transaction
-	 * instead of ahead of it, which costs speed. */
+	 * the next n records (some hundreds), before apply is called for each of them: read there what they need.
+	 * kd_tx_decode gives their fields, kd_tx_query the tables, as the transaction sees them, and the rows commit with
+	 * it.  Such a job decodes inside the transaction instead of ahead of it, which costs speed. */
 	kd_code (*look_up)(void *state, const kd_batch_partition *batch, const kd_record *records, size_t n, kd_tx *tx,
 		kd_error *err);
 	/* Emits what becomes of the row: nothing (dropped), itself, or several.  KD_ERECORD, STOP with the reason where the

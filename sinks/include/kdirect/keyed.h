@@ -44,6 +44,7 @@ extern "C" {
 
 #define KD_KEYED_ABI 1u
 #define KD_KEYED_MOST_PUTS 500 /* in one call */
+#define KD_KEYED_TRIES 5       /* repetitions of a put that gets no further, with pauses of 20, 40, ... ms */
 
 /* One row to put.  Borrowed: valid until put returns. */
 typedef struct kd_put {
@@ -81,9 +82,11 @@ typedef struct kd_keyed_ops {
 	 * never overlap. */
 	kd_code (*connect)(void *sink, void **ret_session, kd_error *err);
 	void (*disconnect)(void *session); /* accepts NULL */
-	/* Sends n puts (1 to KD_KEYED_MOST_PUTS) of a batch partition, in order.  RETRY, REPLAY or RESOLVE: nobody needs to
-	 * know how far it got, the library repeats the batch partition from its start.  KD_ERECORD with err->row (from 1,
-	 * within this call) where the target refuses one; any other STOP ends the job. */
+	/* Sends n puts (1 to KD_KEYED_MOST_PUTS) of a batch partition, in order.  RETRY: the target is busy; put is called
+	 * again after a moment, for those from err->row (from 1, within this call; 0: all) on, KD_KEYED_TRIES times without
+	 * getting further, then as REPLAY.  REPLAY or RESOLVE: the library repeats the batch partition from its start, in a
+	 * new session, for retry_timeout_ms.  KD_ERECORD with err->row: the target refuses this one; any other STOP ends the
+	 * job. */
 	kd_code (*put)(void *session, const kd_batch_partition *batch, const kd_put *puts, size_t n, kd_error *err);
 	/* Everything put since the last flush is there to stay when it returns KD_OK.  NULL: put itself says so. */
 	kd_code (*flush)(void *session, kd_error *err);

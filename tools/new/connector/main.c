@@ -8,25 +8,18 @@ static const kd_option options[] = {
 	 .help = "Orders of a smaller amount are dropped."},
 };
 
-/* One per worker.  The configuration is all the state that this transform needs. */
-static kd_code open_state(const kd_part_context *context, void **ret_state, kd_error *err)
-{
-	(void) err;
-	*ret_state = (void *) context->config;
-	return KD_OK;
-}
-
-/* Called for each record: emit nothing (dropped, and counted), the row, or several rows. */
+/* Called for each record: emit nothing (dropped, and counted), the row, or several rows.  A transform without a state of
+ * its own is given the context of its worker. */
 static kd_code apply(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
 {
-	const kd_config *config = state;
+	const kd_part_context *worker = state;
 	kd_value value;
 	int64_t amount;
 
 	(void) batch;
 	if (!kd_row_get(row, "amount", &value) || !kd_value_int(&value, &amount))
 		return kd_error_set(err, KD_ERECORD, KD_STOP, "\"amount\" is not a whole number");
-	if (amount < kd_config_int(config, "transform.least"))
+	if (amount < kd_config_int(worker->config, "transform.least"))
 		return KD_OK;
 	kd_row_set_bool(row, "large", amount >= 1000);
 	return kd_emit(out, row, err);
@@ -38,7 +31,6 @@ static const kd_transform_ops transform = {
 	.summary = "drops small orders, marks large ones",
 	.options = options,
 	.n_options = sizeof options / sizeof options[0],
-	.open = open_state,
 	.apply = apply,
 };
 
