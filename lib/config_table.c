@@ -95,7 +95,8 @@ static const kd_option options[] = {
 	{.key = "sink.tables",
 	 .type = KD_OPT_STRINGS,
 	 .help = "Tables beside the sink's own that a transform writes to: an array of names as the sink has them. Rows "
-		 "for all tables of a batch partition are committed together."},
+		 "for all tables of a batch partition are committed together, table by table in this order: one that others refer "
+		 "to stands before them."},
 	{.key = "decode.type",
 	 .type = KD_OPT_STRING,
 	 .help = "The decoder that turns a record's bytes into fields: \"raw\", \"text\", \"json\", \"csv\", or one of the "

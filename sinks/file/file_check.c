@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +10,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../common/findings.h"
 #include "file_sink.h"
-
-typedef struct reporter {
-	kd_finding_fn *fn;
-	void *opaque;
-} reporter;
-
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...) KD_PRINTF(4, 5);
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...)
-{
-	char message[1024];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(message, sizeof message, format, args);
-	va_end(args);
-	r->fn(r->opaque, level, what, message);
-}
 
 /* The path, or the nearest folder above it that is there: where the first run will make it. */
 static char *nearest(const char *path)
@@ -57,7 +41,7 @@ static const char *remote_name(long magic)
 	return NULL;
 }
 
-static void check_folder(const reporter *r, const char *path)
+static void check_folder(const findings *r, const char *path)
 {
 	char *folder = nearest(path);
 	struct statfs fs;
@@ -65,21 +49,21 @@ static void check_folder(const reporter *r, const char *path)
 	if (!folder)
 		return;
 	if (access(folder, W_OK | X_OK) == 0)
-		say(r, KD_FINDING_OK, "folder", strcmp(folder, path) == 0 ? "\"%s\" can be written"
+		findings_say(r, KD_FINDING_OK, "folder", strcmp(folder, path) == 0 ? "\"%s\" can be written"
 			: "\"%s\" can be written: the first run makes the rest of the path there", folder);
 	else
-		say(r, KD_FINDING_BAD, "folder", "could not write to \"%s\": %s", folder, strerror(errno));
+		findings_say(r, KD_FINDING_BAD, "folder", "could not write to \"%s\": %s", folder, strerror(errno));
 	const char *remote = statfs(folder, &fs) == 0 ? remote_name((long) fs.f_type) : NULL;
 	if (remote)
-		say(r, KD_FINDING_NOTE, "folder", "\"%s\" is on %s: flock, rename and fsync must work there as on a local disk "
+		findings_say(r, KD_FINDING_NOTE, "folder", "\"%s\" is on %s: flock, rename and fsync must work there as on a local disk "
 			"(NFS 4 not mounted \"nolock\" does so); where they do not, two instances are not kept apart", folder, remote);
 	if (statvfs(folder, &space) == 0)
-		say(r, KD_FINDING_NOTE, "space", "%" PRIu64 " MB are free in \"%s\"",
+		findings_say(r, KD_FINDING_NOTE, "space", "%" PRIu64 " MB are free in \"%s\"",
 			(uint64_t) space.f_bavail * space.f_frsize / 1000000, folder);
 	free(folder);
 }
 
-static void check_ledger(const reporter *r, const char *path)
+static void check_ledger(const findings *r, const char *path)
 {
 	kd_error err = {0};
 	file_ledger ledger;
@@ -89,16 +73,16 @@ static void check_ledger(const reporter *r, const char *path)
 	kd_code code = file_ledger_init(&ledger, dir, NULL) ? file_ledger_refresh(&ledger, false, &err)
 		: file_no_memory(&err);
 	if (code)
-		say(r, KD_FINDING_BAD, "ledger", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "ledger", "%s", err.message);
 	else if (ledger.fd < 0)
-		say(r, KD_FINDING_NOTE, "ledger", "there is none yet: the first run makes it");
+		findings_say(r, KD_FINDING_NOTE, "ledger", "there is none yet: the first run makes it");
 	else
-		say(r, KD_FINDING_OK, "ledger", "version %d, %zu keys", JOURNAL_VERSION, journal_size(ledger.journal));
+		findings_say(r, KD_FINDING_OK, "ledger", "version %d, %zu keys", JOURNAL_VERSION, journal_size(ledger.journal));
 	file_ledger_done(&ledger);
 	free(dir);
 }
 
-static void check_shape(const reporter *r, const kd_config *config)
+static void check_shape(const findings *r, const kd_config *config)
 {
 	kd_error err = {0};
 	file_shape shape;
@@ -107,12 +91,12 @@ static void check_shape(const reporter *r, const kd_config *config)
 	if (!code)
 		code = file_template_init(&folders, kd_config_string(config, "sink.folders"), &err);
 	if (code)
-		say(r, KD_FINDING_BAD, "files", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "files", "%s", err.message);
 	else
-		say(r, KD_FINDING_OK, "files", "%s*.%s, layout %s", folders.text, file_shape_extension(&shape),
+		findings_say(r, KD_FINDING_OK, "files", "%s*.%s, layout %s", folders.text, file_shape_extension(&shape),
 			shape.raw ? "raw" : "fields");
 	if (!code && !file_shape_has_offsets(&shape))
-		say(r, KD_FINDING_NOTE, "files", "rows have no kafka_topic, kafka_partition and kafka_offset: \"audit --deep\" "
+		findings_say(r, KD_FINDING_NOTE, "files", "rows have no kafka_topic, kafka_partition and kafka_offset: \"audit --deep\" "
 			"cannot compare them");
 	file_template_done(&folders);
 	file_shape_done(&shape);
@@ -120,7 +104,7 @@ static void check_shape(const reporter *r, const kd_config *config)
 
 kd_code file_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
 {
-	const reporter r = {report, opaque};
+	const findings r = {report, opaque};
 	const char *path = kd_config_string(context->config, "sink.path");
 	(void) err;
 	check_shape(&r, context->config);

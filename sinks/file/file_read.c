@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/process.h"
 #include "file_sink.h"
 
 kd_code file_snapshot_begin(void *opaque, kd_error *err)
@@ -60,15 +61,15 @@ kd_code file_owner_alive(void *opaque, const char *job, char *ret_who, size_t si
 	file_session *session = opaque;
 	bool own = !session->snapshot;
 	journal_instance instance;
-	char now[96];
+	char now[PROCESS_MARK_SIZE];
 	*ret_who = '\0';
 	kd_code code = own ? file_snapshot_begin(session, err) : KD_OK;
 	if (!code)
 		code = has_ledger(session, err);
 	if (!code && journal_owner(session->view.journal, job, &instance)) {
-		file_process_mark(instance.pid, now, sizeof now);
+		process_mark(instance.pid, now);
 		if (*now && !strcmp(instance.process, now))
-			file_instance_describe(&instance, ret_who, size);
+			process_describe(instance.pid, instance.host, instance.started_at_ms, ret_who, size);
 	}
 	if (own)
 		file_snapshot_end(session);

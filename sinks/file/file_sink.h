@@ -174,12 +174,8 @@ void file_interrupt(void *session);
 int64_t file_now_ms(void);
 kd_code file_no_memory(kd_error *err);
 
-/* ---- who holds the lock, who lives: file_holder.c ---- */
+/* ---- who holds the lock: file_holder.c ---- */
 
-/* Marks a process so that its number is not mistaken for a later one's: boot and start time; "" where it is gone. */
-void file_process_mark(int64_t pid, char *ret_mark, size_t size);
-/* "pid 4711 on host a since 2026-01-31T23:59:59.999Z" */
-void file_instance_describe(const journal_instance *instance, char *ret_who, size_t size);
 /* Who has the flock of this file, and what ends it. */
 void file_holder_describe(int lock_fd, const journal *j, char *ret_who, size_t size);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/process.h"
 #include "file_sink.h"
 
 #define MOST_PRUNED 5000 /* identifiers a call, so that the lock is not held for long */
@@ -27,11 +28,11 @@ static kd_code take_over_locked(file_session *session, const kd_take_over *reque
 	kd_error *err)
 {
 	file_sink *sink = session->sink;
-	char process[96];
+	char process[PROCESS_MARK_SIZE];
 	kd_owner me;
 	journal_step step = {0};
 	bool created = !journal_knows(sink->ledger.journal, request->job);
-	file_process_mark(request->pid, process, sizeof process);
+	process_mark(request->pid, process);
 	kd_code code = created ? file_refuse_strangers(sink, request->job, err) : KD_OK;
 	if (!code)
 		code = journal_take_over(sink->ledger.journal, request, &sink->journal_target, process, file_now_ms(), &me, &step,

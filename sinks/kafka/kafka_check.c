@@ -1,59 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // kafka_check: what `kdirect check` asks of the sink, and what a person does beforehand where the job has few rights.
 // Changes nothing.
-#include <stdarg.h>
 #include <stdio.h>
 
+#include "../common/findings.h"
 #include "kafka_sink.h"
 
-typedef struct reporter {
-	kd_finding_fn *fn;
-	void *opaque;
-} reporter;
-
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...) KD_PRINTF(4, 5);
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...)
-{
-	char message[1024];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(message, sizeof message, format, args);
-	va_end(args);
-	r->fn(r->opaque, level, what, message);
-}
-
-static void say_topics(const reporter *r, const kafka_target *target)
+static void say_topics(const findings *r, const kafka_target *target)
 {
 	for (size_t i = 0; i < target->n_topics; i++) {
 		const kafka_topic *topic = &target->topic[i];
-		say(r, KD_FINDING_OK, "topic", "\"%s\", %d partitions%s", topic->name, topic->partitions,
+		findings_say(r, KD_FINDING_OK, "topic", "\"%s\", %d partitions%s", topic->name, topic->partitions,
 			topic->compacted ? ", compacted: records without a key are refused" : "");
 		if (topic->retention_ms >= 0)
-			say(r, KD_FINDING_NOTE, "topic", "\"%s\" removes records that are older than %.1f days by their own time, which is "
+			findings_say(r, KD_FINDING_NOTE, "topic", "\"%s\" removes records that are older than %.1f days by their own time, which is "
 				"carried over: also those that come late", topic->name, (double) topic->retention_ms / 86400000.0);
 		if (topic->message_bytes < 0)
-			say(r, KD_FINDING_NOTE, "topic", "\"%s\": max.message.bytes may not be known; allow DescribeConfigs, or set "
+			findings_say(r, KD_FINDING_NOTE, "topic", "\"%s\": max.message.bytes may not be known; allow DescribeConfigs, or set "
 				"message.max.bytes in sink.properties", topic->name);
 	}
 	if (target->ledger.partitions)
-		say(r, KD_FINDING_OK, "ledger", "\"%s\", compacted, 1 partition", target->ledger.name);
+		findings_say(r, KD_FINDING_OK, "ledger", "\"%s\", compacted, 1 partition", target->ledger.name);
 	else
-		say(r, KD_FINDING_NOTE, "ledger", "\"%s\" is absent: the first run makes it", target->ledger.name);
+		findings_say(r, KD_FINDING_NOTE, "ledger", "\"%s\" is absent: the first run makes it", target->ledger.name);
 	if (!target->coordinates)
-		say(r, KD_FINDING_NOTE, "audit", "without sink.coordinates, audit --deep cannot compare the topic with its source");
+		findings_say(r, KD_FINDING_NOTE, "audit", "without sink.coordinates, audit --deep cannot compare the topic with its source");
 }
 
-static void look(const reporter *r, const kd_sink_context *context, kafka_target *target, const kafka_pairs *connection)
+static void look(const findings *r, const kd_sink_context *context, kafka_target *target, const kafka_pairs *connection)
 {
 	kd_error err = {0};
 	kafka_ledger ledger;
 	if (kafka_ledger_open(&ledger, connection, target->ledger.name, context->log, &err)) {
-		say(r, KD_FINDING_BAD, "brokers", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "brokers", "%s", err.message);
 		return;
 	}
-	say(r, KD_FINDING_OK, "brokers", "cluster %s", kd_kafka_cluster_id(ledger.kafka));
+	findings_say(r, KD_FINDING_OK, "brokers", "cluster %s", kd_kafka_cluster_id(ledger.kafka));
 	if (kafka_target_look(target, context->config, connection, ledger.kafka, false, &err))
-		say(r, KD_FINDING_BAD, "topic", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "topic", "%s", err.message);
 	else
 		say_topics(r, target);
 	kafka_ledger_close(&ledger);
@@ -61,15 +45,15 @@ static void look(const reporter *r, const kd_sink_context *context, kafka_target
 
 kd_code kafka_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
 {
-	const reporter r = {report, opaque};
+	const findings r = {report, opaque};
 	kd_error bad = {0};
 	if (kafka_version_check(&bad)) {
-		say(&r, KD_FINDING_BAD, "librdkafka", "%s", bad.message);
+		findings_say(&r, KD_FINDING_BAD, "librdkafka", "%s", bad.message);
 		return KD_OK;
 	}
-	say(&r, KD_FINDING_OK, "librdkafka", "%s", rd_kafka_version_str());
+	findings_say(&r, KD_FINDING_OK, "librdkafka", "%s", rd_kafka_version_str());
 	if (kafka_properties_check(context->config, &bad)) {
-		say(&r, KD_FINDING_BAD, "properties", "%s", bad.message);
+		findings_say(&r, KD_FINDING_BAD, "properties", "%s", bad.message);
 		return KD_OK;
 	}
 	kafka_target target;

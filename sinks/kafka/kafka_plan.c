@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../common/process.h"
 #include "kafka_sink.h"
 
 #define PRUNED_AT_ONCE 5000
@@ -55,8 +56,8 @@ static kd_code ask_for(kafka_session *session, const kd_take_over *request, kd_o
 	kd_error *err)
 {
 	const journal_target target = target_of(session->sink);
-	char process[KAFKA_MARK_SIZE];
-	kafka_process_mark(request->pid, process);
+	char process[PROCESS_MARK_SIZE];
+	process_mark(request->pid, process);
 	return journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(), ret_owner,
 		ret_step, err);
 }

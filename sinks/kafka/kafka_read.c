@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "../common/process.h"
 #include "kafka_sink.h"
 
 #define SIGN_OF_LIFE_MS 60000 /* an owner on another host counts as alive for so long after the last one */
@@ -53,51 +52,6 @@ kd_code kafka_read_ledger(void *opaque, const char *job, const kd_ledger_view *v
 
 /* ---- the owner ---- */
 
-static bool read_line(const char *path, char *ret_line, size_t size)
-{
-	FILE *file = fopen(path, "re");
-	bool ok = file && fgets(ret_line, (int) size, file);
-	if (file)
-		fclose(file);
-	if (ok)
-		ret_line[strcspn(ret_line, "\n")] = '\0';
-	return ok;
-}
-
-/* What all processes that can see each other's numbers have in common: "boot/namespace/". */
-static bool mark_place(char ret_mark[KAFKA_MARK_SIZE])
-{
-	char boot[64], space[64];
-	ssize_t size = readlink("/proc/self/ns/pid", space, sizeof space - 1);
-	*ret_mark = '\0';
-	if (size < 0 || !read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot))
-		return false;
-	space[size] = '\0';
-	snprintf(ret_mark, KAFKA_MARK_SIZE, "%s/%s/", boot, space);
-	return true;
-}
-
-/* State and start time (proc(5): fields 3 and 22); the name before them may hold spaces and brackets. */
-void kafka_process_mark(int64_t pid, char ret_mark[KAFKA_MARK_SIZE])
-{
-	char path[64], line[1024], state;
-	unsigned long long start;
-	snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
-	const char *rest = read_line(path, line, sizeof line) ? strrchr(line, ')') : NULL;
-	size_t size = mark_place(ret_mark) ? strlen(ret_mark) : 0;
-	if (size && rest && sscanf(rest + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			&state, &start) == 2 && state != 'Z' && state != 'X')
-		snprintf(ret_mark + size, KAFKA_MARK_SIZE - size, "%llu", start);
-	else
-		*ret_mark = '\0';
-}
-
-static bool is_here(const char *mark)
-{
-	char place[KAFKA_MARK_SIZE];
-	return mark_place(place) && !strncmp(mark, place, strlen(place));
-}
-
 static bool newest_commit(void *opaque, const kd_segment *segment)
 {
 	int64_t *newest_ms = opaque;
@@ -109,9 +63,9 @@ static bool newest_commit(void *opaque, const kd_segment *segment)
 static kd_code judge_owner(const journal *j, const char *job, const journal_instance *owner, bool *ret_alive,
 	kd_error *err)
 {
-	if (is_here(owner->process)) {
-		char mark[KAFKA_MARK_SIZE];
-		kafka_process_mark(owner->pid, mark);
+	if (process_mark_is_here(owner->process)) {
+		char mark[PROCESS_MARK_SIZE];
+		process_mark(owner->pid, mark);
 		*ret_alive = *mark && !strcmp(mark, owner->process);
 		return KD_OK;
 	}
@@ -120,16 +74,6 @@ static kd_code judge_owner(const journal *j, const char *job, const journal_inst
 	kd_code code = journal_read(j, job, &view, err);
 	*ret_alive = kafka_wall_ms() - newest_ms < SIGN_OF_LIFE_MS;
 	return code;
-}
-
-static void describe(const journal_instance *owner, char *ret_who, size_t size)
-{
-	char since[32];
-	time_t seconds = (time_t) (owner->started_at_ms / 1000);
-	struct tm utc;
-	gmtime_r(&seconds, &utc);
-	strftime(since, sizeof since, "%Y-%m-%d %H:%M:%S", &utc);
-	snprintf(ret_who, size, "pid %" PRId64 " on host %s since %s", owner->pid, owner->host, since);
 }
 
 kd_code kafka_owner_alive(void *opaque, const char *job, char *ret_who, size_t size, kd_error *err)
@@ -143,7 +87,7 @@ kd_code kafka_owner_alive(void *opaque, const char *job, char *ret_who, size_t s
 	if (!code && session->view.journal && journal_owner(session->view.journal, job, &owner)) {
 		code = judge_owner(session->view.journal, job, &owner, &alive, err);
 		if (!code && alive)
-			describe(&owner, ret_who, size);
+			process_describe(owner.pid, owner.host, owner.started_at_ms, ret_who, size);
 	}
 	kafka_snapshot_end(session);
 	return code;

@@ -256,10 +256,6 @@ kd_code kafka_ready(kafka_session *session, const kd_owner *me, kd_error *err) K
 kd_code kafka_step_commit(kafka_session *session, const journal_step *step, kd_error *err) KD_CHECK;
 void kafka_interrupt(void *session);
 
-#define KAFKA_MARK_SIZE 160
-/* Tells this process from all others: boot, namespace of process numbers, start time.  "" where it is gone. */
-void kafka_process_mark(int64_t pid, char ret_mark[KAFKA_MARK_SIZE]);
-
 /* ---- the slots, one file a group ---- */
 
 kd_code kafka_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/made.h"
 #include "../sqlite/sqlite_ledger.h"
 #include "kdirect/sinks.h"
 
@@ -182,6 +183,8 @@ static const kd_option ledger_option = {.key = ledger_key, .type = KD_OPT_STRING
 
 static const kd_sink_ops slots = {
 	.abi = KD_SINK_ABI,
+	.options = &ledger_option,
+	.n_options = 1,
 	.guarantee = KD_GUARANTEE_KEYED,
 	.library = sqlite_library,
 	.open = keyed_open,
@@ -214,44 +217,9 @@ static const kd_sink_ops slots = {
 	.owner_alive = keyed_owner_alive,
 };
 
-/* A table that was made, with its options behind it: those of ops, then the ledger's. */
-typedef struct table {
-	struct table *next;
-	kd_sink_ops sink;
-	kd_option options[];
-} table;
-
-static table *make_table(const kd_keyed_ops *ops)
-{
-	table *t = malloc(sizeof *t + (ops->n_options + 1) * sizeof *t->options);
-	if (!t)
-		return NULL;
-	if (ops->n_options)
-		memcpy(t->options, ops->options, ops->n_options * sizeof *t->options);
-	t->options[ops->n_options] = ledger_option;
-	t->sink = slots;
-	t->sink.name = ops->name;
-	t->sink.summary = ops->summary;
-	t->sink.options = t->options;
-	t->sink.n_options = ops->n_options + 1;
-	t->sink.more = ops;
-	return t;
-}
-
 const kd_sink_ops *kd_keyed_sink(const kd_keyed_ops *ops)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static table *tables; /* under the lock; kept for good */
 	if (ops->abi != KD_KEYED_ABI)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	table *t = tables;
-	while (t && t->sink.more != ops)
-		t = t->next;
-	if (!t && (t = make_table(ops))) {
-		t->next = tables;
-		tables = t;
-	}
-	pthread_mutex_unlock(&lock);
-	return t ? &t->sink : NULL;
+	return made_sink(&slots, ops, ops->name, ops->summary, &(kd_options) {ops->options, ops->n_options});
 }

@@ -2,11 +2,11 @@
 // pg_check: see the header.  Creates and changes nothing.
 #include "pg_check.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/findings.h"
 #include "pg_call.h"
 #include "pg_schema.h"
 #include "pg_target.h"
@@ -14,20 +14,8 @@
 typedef struct checking {
 	pg_sink *sink;
 	pg_session *session;
-	kd_finding_fn *report;
-	void *opaque;
+	findings findings;
 } checking;
-
-static void say(const checking *c, kd_finding_level level, const char *what, const char *format, ...) KD_PRINTF(4, 5);
-static void say(const checking *c, kd_finding_level level, const char *what, const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	c->report(c->opaque, level, what, text);
-}
 
 /* ---- the server ---- */
 
@@ -38,19 +26,19 @@ static const char settings_sql[] =
 static void check_setting(const checking *c, const char *name, const char *value)
 {
 	if (!strcmp(name, "fsync") && !strcmp(value, "off"))
-		say(c, KD_FINDING_NOTE, "server", "fsync is off: a crash of the machine can damage the whole database");
+		findings_say(&c->findings, KD_FINDING_NOTE, "server", "fsync is off: a crash of the machine can damage the whole database");
 	else if (!strcmp(name, "full_page_writes") && !strcmp(value, "off"))
-		say(c, KD_FINDING_NOTE, "server", "full_page_writes is off: a crash of the machine can damage pages");
+		findings_say(&c->findings, KD_FINDING_NOTE, "server", "full_page_writes is off: a crash of the machine can damage pages");
 	else if (!strcmp(name, "synchronous_commit") && (!strcmp(value, "off") || !strcmp(value, "local")))
-		say(c, KD_FINDING_NOTE, "server", "synchronous_commit is %s: kdirect raises it to on in its transactions", value);
+		findings_say(&c->findings, KD_FINDING_NOTE, "server", "synchronous_commit is %s: kdirect raises it to on in its transactions", value);
 	else if (!strcmp(name, "default_transaction_read_only") && !strcmp(value, "on"))
-		say(c, KD_FINDING_NOTE, "server", "default_transaction_read_only is on: set target_session_attrs=any in sink.dsn");
+		findings_say(&c->findings, KD_FINDING_NOTE, "server", "default_transaction_read_only is on: set target_session_attrs=any in sink.dsn");
 }
 
 static kd_code check_server(const checking *c, kd_error *err)
 {
 	int version = PQserverVersion(c->session->conn);
-	say(c, KD_FINDING_OK, "server", "PostgreSQL %d.%d", version / 10000, version % 10000);
+	findings_say(&c->findings, KD_FINDING_OK, "server", "PostgreSQL %d.%d", version / 10000, version % 10000);
 	pg_call call;
 	pg_call_init(&call, c->session, "read the server's settings");
 	pg_call_sql(&call, settings_sql);
@@ -60,7 +48,7 @@ static kd_code check_server(const checking *c, kd_error *err)
 		check_setting(c, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1));
 	pg_call_done(&call);
 	if (code == KD_OK)
-		say(c, KD_FINDING_OK, "server", "every transaction ends by itself after %d s idle, statements after %d s",
+		findings_say(&c->findings, KD_FINDING_OK, "server", "every transaction ends by itself after %d s idle, statements after %d s",
 			c->sink->limits.idle_ms / 1000, c->sink->limits.statement_ms / 1000);
 	return code;
 }
@@ -85,11 +73,11 @@ static kd_code check_rights(const checking *c, bool ledger, kd_error *err)
 	kd_code code = pg_call_run(&call, NULL, err);
 	const PGresult *r = call.statement[0].result;
 	if (code == KD_OK && !ledger && *PQgetvalue(r, 0, 0) != 't')
-		say(c, KD_FINDING_BAD, "ledger", "it is not there and this role may not create it: run what check --sql prints");
+		findings_say(&c->findings, KD_FINDING_BAD, "ledger", "it is not there and this role may not create it: run what check --sql prints");
 	else if (code == KD_OK && !ledger)
-		say(c, KD_FINDING_OK, "ledger", "schema \"%s\" will be created by the first run", c->sink->ledger_name);
+		findings_say(&c->findings, KD_FINDING_OK, "ledger", "schema \"%s\" will be created by the first run", c->sink->ledger_name);
 	if (code == KD_OK && !PQgetisnull(r, 0, 1))
-		say(c, KD_FINDING_BAD, "ledger", "this role needs select, insert, update and delete on %s", PQgetvalue(r, 0, 1));
+		findings_say(&c->findings, KD_FINDING_BAD, "ledger", "this role needs select, insert, update and delete on %s", PQgetvalue(r, 0, 1));
 	pg_call_done(&call);
 	return code;
 }
@@ -103,14 +91,14 @@ static kd_code check_ledger(const checking *c, kd_error *err)
 			*err = why;
 			return why.code;
 		}
-		say(c, KD_FINDING_BAD, "ledger", "%s", why.message);
+		findings_say(&c->findings, KD_FINDING_BAD, "ledger", "%s", why.message);
 		return KD_OK;
 	}
 	if (version > pg_schema_latest())
-		say(c, KD_FINDING_BAD, "ledger", "its version is %d, this program knows %d: use a newer program", version,
+		findings_say(&c->findings, KD_FINDING_BAD, "ledger", "its version is %d, this program knows %d: use a newer program", version,
 			pg_schema_latest());
 	else if (version > 0)
-		say(c, KD_FINDING_OK, "ledger", "schema \"%s\", version %d%s", c->sink->ledger_name, version,
+		findings_say(&c->findings, KD_FINDING_OK, "ledger", "schema \"%s\", version %d%s", c->sink->ledger_name, version,
 			version < pg_schema_latest() ? " (the next run brings it up to date)" : "");
 	return check_rights(c, version > 0, err);
 }
@@ -133,24 +121,24 @@ static kd_code check_extras(const checking *c, const pg_table *table, const pg_t
 	kd_code code = pg_call_run(&call, NULL, err);
 	const PGresult *r = call.statement[0].result;
 	if (code == KD_OK && !PQgetisnull(r, 0, 0))
-		say(c, KD_FINDING_NOTE, "table", "triggers: %s; one that swallows a row stops the job", PQgetvalue(r, 0, 0));
+		findings_say(&c->findings, KD_FINDING_NOTE, "table", "triggers: %s; one that swallows a row stops the job", PQgetvalue(r, 0, 0));
 	if (code == KD_OK && !PQgetisnull(r, 0, 1))
-		say(c, KD_FINDING_NOTE, "table", "constraints: %s; a record that breaks one stops the job", PQgetvalue(r, 0, 1));
+		findings_say(&c->findings, KD_FINDING_NOTE, "table", "constraints: %s; a record that breaks one stops the job", PQgetvalue(r, 0, 1));
 	if (code == KD_OK && !target->may_select && table == c->sink->tables)
-		say(c, KD_FINDING_NOTE, "table", "this role may not select from it: audit --deep needs that");
+		findings_say(&c->findings, KD_FINDING_NOTE, "table", "this role may not select from it: audit --deep needs that");
 	pg_call_done(&call);
 	return code;
 }
 
 static void say_columns(const checking *c, const struct pg_columns *columns)
 {
-	say(c, KD_FINDING_OK, "table", "%s, %s layout", columns->qualified,
+	findings_say(&c->findings, KD_FINDING_OK, "table", "%s, %s layout", columns->qualified,
 		columns->layout == PG_LAYOUT_RAW ? "raw" : "fields");
 	for (size_t i = 0; i < columns->n; i++) {
 		const struct pg_column *column = &columns->column[i];
 		const char *from = column->source == PG_FROM_FIELD ? "the field of its name" :
 			column->source == PG_FROM_SERVER ? "the server" : "Kafka";
-		say(c, KD_FINDING_OK, "column", "%s %s: from %s", column->quoted, column->type_text, from);
+		findings_say(&c->findings, KD_FINDING_OK, "column", "%s %s: from %s", column->quoted, column->type_text, from);
 	}
 }
 
@@ -166,7 +154,7 @@ static kd_code check_columns(const checking *c, const pg_table *table, const pg_
 	if (code == KD_OK)
 		say_columns(c, columns);
 	else if (why.action == KD_STOP)
-		say(c, KD_FINDING_BAD, "table", "%s", why.message);
+		findings_say(&c->findings, KD_FINDING_BAD, "table", "%s", why.message);
 	else
 		*err = why;
 	pg_columns_free(columns);
@@ -177,13 +165,13 @@ static kd_code check_columns(const checking *c, const pg_table *table, const pg_
 static void say_absent(const checking *c, const pg_table *table, const pg_target *target)
 {
 	if (target->lookalike)
-		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there; %s is: write its name in double quotes", table->target,
+		findings_say(&c->findings, KD_FINDING_BAD, "table", "\"%s\" is not there; %s is: write its name in double quotes", table->target,
 			target->lookalike);
 	else if (table != c->sink->tables || pg_wanted_layout(c->sink) == PG_LAYOUT_FIELDS)
-		say(c, KD_FINDING_BAD, "table", "\"%s\" is not there: create it, its columns say which fields are stored",
+		findings_say(&c->findings, KD_FINDING_BAD, "table", "\"%s\" is not there: create it, its columns say which fields are stored",
 			table->target);
 	else
-		say(c, KD_FINDING_OK, "table", "\"%s\" will be created with the raw layout by the first run", table->target);
+		findings_say(&c->findings, KD_FINDING_OK, "table", "\"%s\" will be created with the raw layout by the first run", table->target);
 }
 
 static kd_code check_target(const checking *c, pg_table *table, kd_error *err)
@@ -195,10 +183,10 @@ static kd_code check_target(const checking *c, pg_table *table, kd_error *err)
 		return code;
 	table->oid = target.oid;
 	if (pg_target_judge(table, &target, &why) != KD_OK)
-		say(c, KD_FINDING_BAD, "table", "%s", why.message);
+		findings_say(&c->findings, KD_FINDING_BAD, "table", "%s", why.message);
 	for (const pg_table *other = c->sink->tables; other < table && target.found; other++)
 		if (other->oid == table->oid)
-			say(c, KD_FINDING_BAD, "table", "\"%s\" is the same table as \"%s\": name it once", table->written,
+			findings_say(&c->findings, KD_FINDING_BAD, "table", "\"%s\" is the same table as \"%s\": name it once", table->written,
 				other->written);
 	if (target.found)
 		code = check_columns(c, table, &target, err);
@@ -210,7 +198,7 @@ static kd_code check_target(const checking *c, pg_table *table, kd_error *err)
 
 kd_code pg_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
 {
-	checking c = {.report = report, .opaque = opaque};
+	checking c = {.findings = {report, opaque}};
 	kd_error own = {0};
 	kd_code code = pg_sink_new(context, &c.sink, &own);
 	if (code == KD_OK)

@@ -3,30 +3,14 @@
 #include "sqlite_check.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "sqlite_ledger.h"
+#include "../common/findings.h"
 #include "sqlite_sink.h"
-
-typedef struct reporter {
-	kd_finding_fn *fn;
-	void *opaque;
-} reporter;
-
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...) KD_PRINTF(4, 5);
-static void say(const reporter *r, kd_finding_level level, const char *what, const char *format, ...)
-{
-	char message[1024];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(message, sizeof message, format, args);
-	va_end(args);
-	r->fn(r->opaque, level, what, message);
-}
 
 kd_code sqlite_check_path(const char *option, const char *path, kd_error *err)
 {
@@ -36,7 +20,7 @@ kd_code sqlite_check_path(const char *option, const char *path, kd_error *err)
 }
 
 /* SQLite makes its -wal and -shm files beside the database: the folder must be writable too. */
-static void check_folder(const reporter *r, const char *path)
+static void check_folder(const findings *r, const char *path)
 {
 	char *folder = strdup(path);
 	char *slash = folder ? strrchr(folder, '/') : NULL;
@@ -44,55 +28,55 @@ static void check_folder(const reporter *r, const char *path)
 	if (slash && slash != folder)
 		*slash = '\0';
 	if (access(name, W_OK | X_OK) == 0)
-		say(r, KD_FINDING_OK, "folder", "\"%s\" can be written", name);
+		findings_say(r, KD_FINDING_OK, "folder", "\"%s\" can be written", name);
 	else
-		say(r, KD_FINDING_BAD, "folder", "could not write to \"%s\": %s", name, strerror(errno));
+		findings_say(r, KD_FINDING_BAD, "folder", "could not write to \"%s\": %s", name, strerror(errno));
 	free(folder);
 }
 
-static void check_ledger(const reporter *r, sqlite_conn *conn)
+static void check_ledger(const findings *r, sqlite_conn *conn)
 {
 	kd_error err = {0};
 	int version;
 	if (sqlite_schema_version(conn, &version, &err) != KD_OK)
-		say(r, KD_FINDING_BAD, "ledger", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "ledger", "%s", err.message);
 	else if (version == 0)
-		say(r, KD_FINDING_NOTE, "ledger", "there is none yet: the first run makes it");
+		findings_say(r, KD_FINDING_NOTE, "ledger", "there is none yet: the first run makes it");
 	else
-		say(r, KD_FINDING_OK, "ledger", "version %d", version);
+		findings_say(r, KD_FINDING_OK, "ledger", "version %d", version);
 }
 
-static void say_columns(const reporter *r, const sqlite_target *target)
+static void say_columns(const findings *r, const sqlite_target *target)
 {
 	kd_buf names = {0};
 	bool ok = true;
 	for (size_t i = 0; i < target->n_columns && ok; i++)
 		ok = kd_buf_printf(&names, "%s%s", i ? ", " : "", target->columns[i].name);
 	if (ok && names.size)
-		say(r, KD_FINDING_OK, "columns", "%.*s", (int) names.size, names.data);
+		findings_say(r, KD_FINDING_OK, "columns", "%.*s", (int) names.size, names.data);
 	kd_buf_done(&names);
 }
 
-static void check_table(const reporter *r, const kd_config *config, const char *beside, sqlite_conn *conn)
+static void check_table(const findings *r, const kd_config *config, const char *beside, sqlite_conn *conn)
 {
 	kd_error err = {0};
 	sqlite_target target;
 	if (sqlite_target_init(&target, config, beside, conn, &err) != KD_OK) {
-		say(r, KD_FINDING_BAD, "table", "%s", err.message);
+		findings_say(r, KD_FINDING_BAD, "table", "%s", err.message);
 		return;
 	}
 	if (target.exists)
-		say(r, KD_FINDING_OK, "table", "\"%s\", layout %s", target.table, target.raw ? "raw" : "fields");
+		findings_say(r, KD_FINDING_OK, "table", "\"%s\", layout %s", target.table, target.raw ? "raw" : "fields");
 	else
-		say(r, KD_FINDING_NOTE, "table", "\"%s\" is absent: the first run makes it, layout raw", target.table);
+		findings_say(r, KD_FINDING_NOTE, "table", "\"%s\" is absent: the first run makes it, layout raw", target.table);
 	say_columns(r, &target);
 	if (!beside && !sqlite_target_has_offsets(&target))
-		say(r, KD_FINDING_NOTE, "audit", "without the columns kafka_topic, kafka_partition and kafka_offset, audit --deep "
+		findings_say(r, KD_FINDING_NOTE, "audit", "without the columns kafka_topic, kafka_partition and kafka_offset, audit --deep "
 			"cannot compare the table with Kafka");
 	sqlite_target_done(&target);
 }
 
-static void check_tables(const reporter *r, const kd_config *config, sqlite_conn *conn)
+static void check_tables(const findings *r, const kd_config *config, sqlite_conn *conn)
 {
 	check_table(r, config, NULL, conn);
 	for (size_t i = 0; i < kd_config_strings_count(config, "sink.tables"); i++)
@@ -100,7 +84,7 @@ static void check_tables(const reporter *r, const kd_config *config, sqlite_conn
 }
 
 /* Opens the file where it is there; *ret_fit: what else is asked can be asked, with conn closed where it is absent. */
-static kd_code check_file(const reporter *r, const char *option, const char *path, sqlite_conn *conn, bool *ret_fit,
+static kd_code check_file(const findings *r, const char *option, const char *path, sqlite_conn *conn, bool *ret_fit,
 	kd_error *err)
 {
 	*ret_fit = false;
@@ -109,19 +93,19 @@ static kd_code check_file(const reporter *r, const char *option, const char *pat
 		return code;
 	check_folder(r, path);
 	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		say(r, KD_FINDING_NOTE, "file", "\"%s\" is absent: the first run makes it", path);
+		findings_say(r, KD_FINDING_NOTE, "file", "\"%s\" is absent: the first run makes it", path);
 		*ret_fit = true;
 		return KD_OK;
 	}
 	kd_error bad = {0};
 	if (sqlite_conn_open(conn, path, SQLITE_MODE_READ, &bad) != KD_OK) {
-		say(r, KD_FINDING_BAD, "file", "%s", bad.message);
+		findings_say(r, KD_FINDING_BAD, "file", "%s", bad.message);
 		return KD_OK;
 	}
 	if (access(path, W_OK) == 0)
-		say(r, KD_FINDING_OK, "file", "\"%s\", SQLite %s", path, sqlite3_libversion());
+		findings_say(r, KD_FINDING_OK, "file", "\"%s\", SQLite %s", path, sqlite3_libversion());
 	else
-		say(r, KD_FINDING_BAD, "file", "could not write to \"%s\": %s", path, strerror(errno));
+		findings_say(r, KD_FINDING_BAD, "file", "could not write to \"%s\": %s", path, strerror(errno));
 	check_ledger(r, conn);
 	*ret_fit = true;
 	return KD_OK;
@@ -129,7 +113,7 @@ static kd_code check_file(const reporter *r, const char *option, const char *pat
 
 kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
 {
-	const reporter r = {report, opaque};
+	const findings r = {report, opaque};
 	sqlite_conn conn = {0};
 	bool fit;
 	kd_code code = check_file(&r, "sink.path", kd_config_string(context->config, "sink.path"), &conn, &fit, err);
@@ -141,7 +125,7 @@ kd_code sqlite_check(const kd_sink_context *context, kd_finding_fn *report, void
 
 kd_code sqlite_ledger_check(const char *option, const char *path, kd_finding_fn *report, void *opaque, kd_error *err)
 {
-	const reporter r = {report, opaque};
+	const findings r = {report, opaque};
 	sqlite_conn conn = {0};
 	bool fit;
 	kd_code code = check_file(&r, option, path, &conn, &fit, err);

@@ -4,6 +4,7 @@
 // In WAL mode a read transaction sees one state of the file and nobody waits for it.
 #include <string.h>
 
+#include "../common/process.h"
 #include "sqlite_sink.h"
 
 static kd_code read_error(kd_error *err, sqlite_conn *conn, int rc, const char *job)
@@ -264,11 +265,11 @@ kd_code sqlite_owner_alive(void *opaque, const char *job, char *ret_who, size_t 
 	if (rc != SQLITE_OK)
 		return read_error(err, conn, rc, job);
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
-		char then[96], now[96];
+		char then[PROCESS_MARK_SIZE], now[PROCESS_MARK_SIZE];
 		sqlite_column_get(stmt, 2, then, sizeof then);
-		sqlite_process_mark(sqlite3_column_int64(stmt, 0), now, sizeof now);
+		process_mark(sqlite3_column_int64(stmt, 0), now);
 		if (*now && !strcmp(then, now))
-			sqlite_instance_describe(sqlite3_column_int64(stmt, 0), (const char *) sqlite3_column_text(stmt, 1),
+			process_describe(sqlite3_column_int64(stmt, 0), (const char *) sqlite3_column_text(stmt, 1),
 				sqlite3_column_int64(stmt, 3), ret_who, size);
 	}
 	rc = sqlite3_reset(stmt);

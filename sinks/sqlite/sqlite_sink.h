@@ -170,10 +170,6 @@ kd_code sqlite_reader(sqlite_session *session, sqlite_conn **ret_conn, kd_error 
 
 /* ---- who holds the file: sqlite_holder.c ---- */
 
-/* Marks a process so that its number is not mistaken for a later one's: boot and start time; "" where it is gone. */
-void sqlite_process_mark(int64_t pid, char *ret_mark, size_t size);
-/* "pid 4711 on host a since 2026-01-31 23:59:59.999" */
-void sqlite_instance_describe(int64_t pid, const char *host, int64_t started_at_ms, char *ret_who, size_t size);
 /* Who has the write lock of the file under path, and what ends it. */
 void sqlite_holder_describe(const char *path, char *ret_who, size_t size);
 

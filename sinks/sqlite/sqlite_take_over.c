@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/process.h"
 #include "sqlite_sink.h"
 
 typedef struct stored_job {
@@ -86,8 +87,8 @@ static int write_job(sqlite_conn *conn, const sqlite_sink *sink, const kd_take_o
 
 static int write_instance(sqlite_conn *conn, const kd_take_over *r, int64_t epoch)
 {
-	char process[96];
-	sqlite_process_mark(r->pid, process, sizeof process);
+	char process[PROCESS_MARK_SIZE];
+	process_mark(r->pid, process);
 	return sqlite_conn_run(conn, NULL,
 		"insert or replace into kdirect_instance"
 		" (job, epoch, owner, host, pid, process, started_at, taken_over_at, version)"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../sqlite/sqlite_sink.h"
+#include "../common/process.h"
 #include "store_sink.h"
 
 enum { MOST_PRUNED = 1000, LOCK_WAIT_MS = 10000, LOCK_PAUSE_NS = 2000000 };
@@ -110,11 +110,11 @@ static kd_code finish(store_session *s, kd_code code, kd_cas cas, journal_step *
 
 static kd_code take_over_locked(store_session *s, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err)
 {
-	char process[96];
+	char process[PROCESS_MARK_SIZE];
 	journal_step step = {0};
 	kd_owner me;
 	bool created = !journal_knows(s->journal, request->job);
-	sqlite_process_mark(request->pid, process, sizeof process);
+	process_mark(request->pid, process);
 	kd_code code = journal_take_over(s->journal, request, &s->sink->target, process, store_now_ms(), &me, &step, err);
 	if (!code)
 		code = store_append(s, &step, NULL, err);

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../sqlite/sqlite_sink.h"
-#include "../sqlite/sqlite_text.h"
+#include "../common/process.h"
 #include "store_sink.h"
 
 kd_code store_snapshot_begin(void *session, kd_error *err)
@@ -79,13 +78,13 @@ kd_code store_owner_alive(void *opaque, const char *job, char *ret_who, size_t s
 {
 	store_session *s = opaque;
 	journal_instance owner;
-	char now[96];
+	char now[PROCESS_MARK_SIZE];
 	*ret_who = '\0';
 	kd_code code = store_read(s, err);
 	if (code || !journal_owner(s->journal, job, &owner))
 		return code;
-	sqlite_process_mark(owner.pid, now, sizeof now);
+	process_mark(owner.pid, now);
 	if (*now && owner.process && !strcmp(owner.process, now))
-		sqlite_instance_describe(owner.pid, owner.host, owner.started_at_ms, ret_who, size);
+		process_describe(owner.pid, owner.host, owner.started_at_ms, ret_who, size);
 	return KD_OK;
 }

@@ -2,8 +2,9 @@
 // store_sink: the table of functions, opening and closing.
 #include "store_sink.h"
 
-#include <pthread.h>
 #include <stdlib.h>
+
+#include "../common/made.h"
 
 static void store_close(void *opaque)
 {
@@ -15,14 +16,6 @@ static void store_close(void *opaque)
 	free(sink);
 }
 
-/* An error that says nothing would be taken for success further out. */
-static kd_code explained(const kd_store_ops *ops, kd_code code, kd_error *err)
-{
-	if (code && err && !err->code)
-		kd_error_set(err, code, KD_STOP, "could not open sink \"%s\": it did not say why", ops->name);
-	return code;
-}
-
 static kd_code store_open(const kd_sink_context *context, void **ret_sink, kd_error *err)
 {
 	store_sink *sink = calloc(1, sizeof *sink);
@@ -30,7 +23,8 @@ static kd_code store_open(const kd_sink_context *context, void **ret_sink, kd_er
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
 	sink->ops = context->ops->more;
 	sink->config = context->config;
-	kd_code code = explained(sink->ops, sink->ops->open(context, &sink->store, &sink->info, err), err);
+	kd_code code = sink->ops->open(context, &sink->store, &sink->info, err);
+	code = kd_error_explain(err, code, "store", sink->ops->name);
 	if (code) {
 		free(sink);
 		return code;
@@ -51,7 +45,8 @@ static kd_code store_check(const kd_sink_context *context, kd_finding_fn *report
 	kd_error bad = {0};
 	void *store = NULL;
 	kd_sink_info info = {0};
-	kd_code code = explained(ops, ops->open(context, &store, &info, &bad), &bad);
+	kd_code code = ops->open(context, &store, &info, &bad);
+	code = kd_error_explain(&bad, code, "store", ops->name);
 	if (!code) {
 		report(opaque, KD_FINDING_OK, "target", info.summary);
 		if (ops->close)
@@ -147,39 +142,9 @@ static const kd_sink_ops slots = {
 	.owner_alive = store_owner_alive,
 };
 
-typedef struct table {
-	struct table *next;
-	kd_sink_ops sink;
-} table;
-
-static table *make_table(const kd_store_ops *ops)
-{
-	table *t = malloc(sizeof *t);
-	if (!t)
-		return NULL;
-	t->sink = slots;
-	t->sink.name = ops->name;
-	t->sink.summary = ops->summary;
-	t->sink.options = ops->options;
-	t->sink.n_options = ops->n_options;
-	t->sink.more = ops;
-	return t;
-}
-
 const kd_sink_ops *kd_store_sink(const kd_store_ops *ops)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static table *tables; /* under the lock; kept for good */
 	if (ops->abi != KD_STORE_ABI)
 		return NULL;
-	pthread_mutex_lock(&lock);
-	table *t = tables;
-	while (t && t->sink.more != ops)
-		t = t->next;
-	if (!t && (t = make_table(ops))) {
-		t->next = tables;
-		tables = t;
-	}
-	pthread_mutex_unlock(&lock);
-	return t ? &t->sink : NULL;
+	return made_sink(&slots, ops, ops->name, ops->summary, &(kd_options) {ops->options, ops->n_options});
 }
