@@ -215,7 +215,7 @@ $(SUITES:%=run-%): run-%:
 $(filter-out check-crash,$(SUITES:%=check-%)): check-%: run-%
 check-crash:
 	@$(MAKE) --no-print-directory FAULTS=1 run-crash
-KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka
+KAFKA_SINK_TESTS := kafka/test_kafka_sink kafka/test_kafka_sink_tables conformance/test_kafka crash/test_crash_kafka
 check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once where the system's own is too old
 	@path=$$(tests/support/librdkafka.sh path) || { echo '  kafka-sink: not run, see above'; \
 	  mkdir -p build/rdkafka-faults/results; echo 0 0 >build/rdkafka-faults/results/kafka-sink; exit 0; }; \
