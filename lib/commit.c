@@ -21,13 +21,14 @@ static kd_code ensure_session(kd_worker *w, kd_error *err)
 	return code;
 }
 
-/* The next chunk of a task that is landed while it is read; waits for the reader.  NULL: that was the last, or stop. */
+/* The next chunk of a task that is landed while it is read; waits for the reader.  NULL: that was the last, stop, or
+ * reading broke off. */
 static kd_chunk *take_chunk(kd_worker *w, kd_task *task)
 {
 	pthread_mutex_lock(&w->lock);
-	while (!task->first && !task->complete && !atomic_load(&w->stop))
+	while (!task->first && !task->complete && !task->broken && !atomic_load(&w->stop))
 		kd_worker_wait_locked(w, &w->lander_wakes, 1000);
-	kd_chunk *chunk = atomic_load(&w->stop) ? NULL : task->first;
+	kd_chunk *chunk = task->broken || atomic_load(&w->stop) ? NULL : task->first;
 	if (chunk) {
 		task->first = chunk->next;
 		task->last = task->first ? task->last : NULL;
@@ -87,6 +88,21 @@ static kd_code begin_or_skip(kd_worker *w, kd_task *task, bool *ret_done, kd_err
 	return code;
 }
 
+static bool has_broken_off(kd_worker *w, const kd_task *task)
+{
+	pthread_mutex_lock(&w->lock);
+	bool broken = task->broken;
+	pthread_mutex_unlock(&w->lock);
+	return broken;
+}
+
+static kd_code give_up_streamed(kd_worker *w, bool *ret_reread)
+{
+	w->conf.ops->abort(w->ledger.session);
+	*ret_reread = true;
+	return KD_OK;
+}
+
 /* One try.  *ret_reread is set where the rows are gone and nothing was committed. */
 static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durability, bool *ret_reread, kd_error *err)
 {
@@ -96,14 +112,13 @@ static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durabil
 	if (code != KD_OK || done)
 		return code;
 	KD_FAULT("commit.begun");
-	if (task->consumed) {
-		w->conf.ops->abort(w->ledger.session);
-		*ret_reread = true;
-		return KD_OK;
-	}
+	if (task->consumed || has_broken_off(w, task))
+		return give_up_streamed(w, ret_reread);
 	if (w->looks_up)
 		kd_commit_look_up_begin(task);
 	code = write_rows(w, task, err);
+	if (code == KD_OK && has_broken_off(w, task))
+		return give_up_streamed(w, ret_reread);
 	KD_FAULT("commit.written");
 	if (code == KD_OK)
 		code = w->conf.ops->commit(w->ledger.session, &task->result, ret_durability, err);

@@ -56,7 +56,8 @@ void kd_task_reset(kd_task *task)
 	task->result.witness.offset = -1;
 	task->bytes = task->held_bytes = 0;
 	task->next_offset = task->id.range.from;
-	task->begun = task->skip_only = task->complete = task->reread = task->streaming = task->consumed = false;
+	task->begun = task->skip_only = task->complete = task->streaming = task->consumed = task->broken =
+		task->reread = false;
 }
 
 bool kd_task_add_gap(kd_task *task, kd_range range, const char *reason, const char *who)

@@ -48,6 +48,7 @@ typedef struct kd_task {
 	bool queued;            /* in the ready queue */
 	bool streaming;         /* landed while it is read: its chunks are freed as they are written */
 	bool consumed;          /* some of them were */
+	bool broken;            /* streaming, and reading it failed: what was landed of it is to be given up */
 	bool reread;            /* streaming failed: to be read again */
 } kd_task;
 

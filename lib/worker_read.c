@@ -180,6 +180,13 @@ static void forget(kd_worker *w, kd_task *task)
 	kd_task_reset(task);
 }
 
+/* Some of it may be in an open transaction already: the lander gives that up, and then the task back.  Under the lock. */
+static void break_off(kd_worker *w, kd_task *task)
+{
+	task->broken = true;
+	pthread_cond_signal(&w->lander_wakes);
+}
+
 /* A streamed transaction failed: its range, and what was begun behind it, is read again.  Under the lock. */
 static void forget_from(kd_worker *w, kd_lane *lane)
 {
@@ -197,7 +204,7 @@ static kd_task *readable(kd_worker *w, kd_lane *lane, int64_t now_ms, struct tur
 	while (task && task->complete)
 		task = task->next;
 	lane->rested |= !task;
-	if (!task)
+	if (!task || task->broken)
 		return NULL;
 	if (task->not_before_ms > now_ms) {
 		if (task->not_before_ms < turns->soonest_ms)
@@ -314,7 +321,10 @@ static kd_code begin_again(kd_worker *w, kd_task *task, kd_error *err)
 	empty_encoder(w, task);
 	doubt_log(task);
 	pthread_mutex_lock(&w->lock);
-	forget(w, task);
+	if (task->streaming)
+		break_off(w, task);
+	else
+		forget(w, task);
 	task->not_before_ms = kd_clock_mono_ms() + wait_ms;
 	pthread_mutex_unlock(&w->lock);
 	return code;

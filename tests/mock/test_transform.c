@@ -431,6 +431,42 @@ Test(transform, looks_up_for_a_range_larger_than_the_memory, .timeout = 60)
 	close_world(&w);
 }
 
+/* Rows larger than their records, and once, far into a range of which much was landed already, a failure: a service
+ * that the transform asks was away for a moment. */
+static atomic_int failures;
+
+static kd_code tell_at_length(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
+{
+	static const char note[5000] = "at length";
+
+	(void) state, (void) batch;
+	if (kd_row_record(row)->offset == 800 && atomic_fetch_add(&failures, 1) == 0)
+		return kd_error_set(err, KD_ESINK, KD_RETRY, "away as the test asked");
+	kd_row_set_bytes(row, "note", note, sizeof note);
+	return kd_emit(out, row, err);
+}
+
+static const kd_transform_ops lengthy = {.abi = KD_TRANSFORM_ABI, .name = "lengthy", .apply = tell_at_length};
+
+Test(transform, lands_a_large_range_once_when_reading_it_fails_in_between, .timeout = 60)
+{
+	enum { MANY = 1000 };
+	world w;
+	kt_embedded *job;
+
+	open_world(&w, 1, "create table t(n integer, note text)");
+	fill(&w, 0, MANY, fill_with_headers);
+	job = start(&w, "\"memory_mb\": 1,", "", NULL, NULL, &lengthy);
+	cr_assert_eq(kt_embedded_join(job, RUN_MS), KD_OK, "%s", job->err.message);
+	cr_expect_geq(kt_embedded_progress(job).retries, 1);
+	kt_embedded_free(job);
+	expect_int(&w, "select count(*) from @batch_partition", 1);
+	expect_int(&w, "select count(*) from t", MANY);
+	expect_int(&w, "select count(distinct n) from t", MANY);
+	expect_int(&w, "select sum(rows) from @batch_partition", MANY);
+	close_world(&w);
+}
+
 Test(transform, that_looks_up_needs_a_sink_with_tables, .timeout = 60)
 {
 	char *text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"localhost:1\"}, \"topics\": [\"t\"],"
