@@ -141,6 +141,15 @@ static kd_code set_bad_text(void *state, const kd_batch_partition *id, kd_row *r
 	return kd_emit(out, row, error);
 }
 
+/* What no memory holds; and once more, as if nothing had happened. */
+static kd_code ask_too_much(void *state, const kd_batch_partition *id, kd_row *row, kd_rows *out, kd_error *error)
+{
+	(void) state, (void) id;
+	kd_row_set_bytes(row, "bytes", "", SIZE_MAX / 2);
+	kd_code code = kd_emit(out, row, error);
+	return code || kd_emit(out, row, NULL) ? KD_OK : KD_OK;
+}
+
 static kd_code away(const kd_part_context *context, void **ret_state, kd_error *error)
 {
 	(void) context, (void) error;
@@ -243,6 +252,11 @@ Test(pipeline, passes_no_failure_of_the_sink_over_whatever_the_transform_says)
 	cr_expect_eq(push(pipeline, 7, "{}"), KD_ERECORD);
 	cr_expect(strstr(err.message, "sink \"list\" failed with KD_ERECORD and gave no reason"), "%s", err.message);
 	cr_expect_eq(err.offset, 7);
+	kd_pipeline_close(pipeline);
+	const kd_transform_ops greedy = TRANSFORM(ask_too_much);
+	pipeline = open_with(&kd_json_decoder, &greedy, false);
+	for (int i = 0; i < 2; i++)
+		cr_expect_eq(push(pipeline, 7, "{}"), KD_ENOMEM, "a record without memory was dropped");
 	kd_pipeline_close(pipeline);
 	pipeline = open_with(&kd_json_decoder, &silent_failer, false);
 	cr_expect_eq(push(pipeline, 7, "{}"), KD_ESINK);
