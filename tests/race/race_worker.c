@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The worker's two threads under ThreadSanitizer, without librdkafka (which it cannot follow): the real worker, commit and
 // ledger code between a reader made of a counter and a sink made of an array.  The sink fails at random: before, in
-// the middle, and with its answer lost, applied or not.  The budget is so small that ranges are streamed and read again.
+// the middle, and with its answer lost, applied or not; so do reading and the transform.  The budget is so small that
+// ranges are streamed and read again.
 // What must hold: every offset lands exactly once (I1, I2), in order (I5), whatever failed; also where a transform makes
 // the rows, ahead of the transaction or, looking up, within it.
 //
@@ -96,7 +97,9 @@ kd_code kd_reader_poll(kd_reader *r, int slot, size_t max, kd_reader_fn *fn, voi
 		ret_status->delivered++;
 	}
 	ret_status->next = *next;
-	ret_status->complete = *next >= r->slots[slot].until;
+	if (code == KD_OK && next_random(&r->random) % 200 == 0)
+		return kd_error_set(err, KD_EBROKER, KD_RETRY, "broker away");
+	ret_status->complete = code == KD_OK && *next >= r->slots[slot].until;
 	return code;
 }
 
@@ -137,20 +140,31 @@ static struct {
 	long failures;
 } db;
 
-static kd_code encode(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
-	uint32_t *ret_rows, kd_error *err)
-{
-	(void) encoder, (void) batch;
-	*ret_rows = 1;
-	if (kd_buf_append(out, &record->offset, sizeof record->offset) && kd_buf_append(out, record->value, RECORD_BYTES))
-		return KD_OK;
-	return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
-}
+/* One worker's encoder.  It holds a row back until the next one comes, or flush. */
+static struct {
+	bool holds;
+	char row[sizeof(int64_t) + RECORD_BYTES];
+} held;
 
 static kd_code flush(void *encoder, const kd_batch_partition *batch, kd_buf *out, kd_error *err)
 {
-	(void) encoder, (void) batch, (void) out, (void) err;
+	(void) encoder, (void) batch;
+	bool holds = held.holds;
+	held.holds = false;
+	if (holds && !kd_buf_append(out, held.row, sizeof held.row))
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
 	return KD_OK;
+}
+
+static kd_code encode(void *encoder, const kd_batch_partition *batch, const kd_record *record, kd_buf *out,
+	uint32_t *ret_rows, kd_error *err)
+{
+	kd_code code = flush(encoder, batch, out, err);
+	*ret_rows = 1;
+	held.holds = true;
+	memcpy(held.row, &record->offset, sizeof record->offset);
+	memcpy(held.row + sizeof record->offset, record->value, RECORD_BYTES);
+	return code;
 }
 
 static kd_code encoder_open(void *sink, void **ret_encoder, kd_error *err)
@@ -312,7 +326,10 @@ static kd_code look_up(void *state, const kd_batch_partition *batch, const kd_re
 
 static kd_code keep(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
 {
+	static unsigned random; /* one worker's */
 	(void) state, (void) batch;
+	if (next_random(&random) % 2000 == 0)
+		return kd_error_set(err, KD_EIO, KD_RETRY, "service away");
 	return kd_emit(out, row, err);
 }
 
