@@ -88,24 +88,46 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static kd_code file_list_read(const char *path, const char *prefix, file_list *ret_list, kd_error *err)
+/* A folder may have been read twice: two tables of one name. */
+static void put_in_order(file_list *list)
 {
-	*ret_list = (file_list) {0};
-	kd_code code = read_folder(&(walk) {path, ret_list}, prefix, 0, err);
-	if (code)
-		file_list_done(ret_list);
-	else if (ret_list->n > 0)
-		qsort(ret_list->place, ret_list->n, sizeof *ret_list->place, by_name);
-	return code;
+	size_t n = 0;
+	if (list->n > 0)
+		qsort(list->place, list->n, sizeof *list->place, by_name);
+	for (size_t i = 0; i < list->n; i++) {
+		if (n > 0 && !strcmp(list->place[i], list->place[n - 1]))
+			free(list->place[i]);
+		else
+			list->place[n++] = list->place[i];
+	}
+	list->n = n;
 }
 
+/* The first folder of each table, where it tells them apart. */
 kd_code file_list_target(const file_sink *sink, file_list *ret_list, kd_error *err)
 {
-	kd_buf prefix = {0};
+	const file_shape *shape = &sink->shape;
+	kd_buf prefix = {0}, last = {0};
+	kd_code code = KD_OK;
 	*ret_list = (file_list) {0};
-	bool ok = file_template_prefix(&sink->folders, sink->shape.table, &prefix) && kd_buf_append(&prefix, "", 1);
-	kd_code code = ok ? file_list_read(sink->path, prefix.data, ret_list, err) : file_no_memory(err);
+	for (size_t i = 0; !code && i <= shape->n_tables; i++) {
+		prefix.size = 0;
+		bool ok = file_template_prefix(&sink->folders, i ? shape->tables[i - 1] : shape->table, &prefix) &&
+			kd_buf_append(&prefix, "", 1);
+		if (!ok)
+			code = file_no_memory(err);
+		else if (i == 0 || strcmp(prefix.data, last.data) != 0)
+			code = read_folder(&(walk) {sink->path, ret_list}, prefix.data, 0, err);
+		kd_buf swapped = last;
+		last = prefix;
+		prefix = swapped;
+	}
 	kd_buf_done(&prefix);
+	kd_buf_done(&last);
+	if (code)
+		file_list_done(ret_list);
+	else
+		put_in_order(ret_list);
 	return code;
 }
 

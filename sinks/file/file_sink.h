@@ -212,8 +212,8 @@ typedef struct file_list {
 	size_t n, capacity;
 } file_list;
 
-/* All files that readers of the target see: below its first folder, where that is always the same, else below path.
- * Empty after an error. */
+/* All files that readers of the target's tables see: below the first folder of each, where that is always the same, else
+ * below path.  Ascending, each once.  Empty after an error. */
 kd_code file_list_target(const file_sink *sink, file_list *ret_list, kd_error *err) KD_CHECK;
 void file_list_done(file_list *list);
 

@@ -433,6 +433,38 @@ Test(file_sink, files_beyond_an_older_ledger_are_moved_out_of_sight)
 	kt_tmpdir_remove(dir);
 }
 
+static void land_in(job *j, int64_t offset, const char *table)
+{
+	kd_batch_partition b = batch(offset, offset + 1);
+	kd_record r = record(offset, "a");
+	kd_error err = {0};
+	r.table = table;
+	cr_assert_eq(plan(j, &b, &err), KD_CAS_DONE, "%s", err.message);
+	begin(j, &b);
+	must(put(j, &b, &r, &err), &err);
+	must(commit(j, &err), &err);
+}
+
+/* Also where each table has a folder of its own. */
+Test(file_sink, files_of_every_table_beyond_an_older_ledger_are_moved_out_of_sight)
+{
+	char *dir = kt_tmpdir(), *path = kt_path(dir, "_kdirect/ledger.jsonl");
+	job j = job_open_in(dir, ", \"folders\": \"{table}/topic={topic}\", \"tables\": [\"items\", \"main\"]");
+	land_in(&j, 0, "items");
+	char *older = kt_read_file(path);
+	land_in(&j, 1, "items");
+	land_in(&j, 2, NULL);
+	kt_check(truncate(path, 0) == 0, "no truncate");
+	free(kt_write_file(dir, "_kdirect/ledger.jsonl", "%s", older));
+	take_over(&j);
+	cr_expect_eq(rows_in(dir), 1);
+	cr_expect_eq(entries_in(dir, "_kdirect/orphans"), 2);
+	free(older);
+	free(path);
+	job_close(&j);
+	kt_tmpdir_remove(dir);
+}
+
 /* A ledger that was deleted is no beginning. */
 Test(file_sink, files_of_a_job_that_the_ledger_does_not_know_are_refused)
 {
