@@ -57,7 +57,8 @@ static bool put_committed(journal_step *step, const journal_part *old, const jou
 	identifier.note = (char *) note;
 	part.segment.committed_until = e->range.until;
 	part.segment.committed_at_ms = now_ms;
-	part.segment.log_start = r->log_start;
+	if (r->log_start >= 0)
+		part.segment.log_start = r->log_start;
 	if (r->witness.offset >= 0)
 		part.segment.witness = r->witness;
 	return ok && journal_put_position(step, e->job, &part) && journal_put_identifier(step, e->job, &identifier);

@@ -233,7 +233,8 @@ kd_code null_commit(void *opaque, const kd_batch_result *result, kd_durability *
 	if (p)
 		drop_plan(sink, p);
 	s->committed_until = session->open.range.until;
-	s->log_start = result->log_start;
+	if (result->log_start >= 0)
+		s->log_start = result->log_start;
 	if (result->witness.offset >= 0)
 		s->witness = result->witness;
 	session->open.job = NULL;

@@ -146,7 +146,7 @@ static int write_result(sqlite_conn *conn, const kd_batch_partition *e, const kd
 			" where job = ?1 and partition_index = ?2 and batch_time = ?3",
 			SQLITE_ARGS(sqlite_text(e->job), sqlite_int(e->partition_index), sqlite_int(e->batch_time_ms),
 				sqlite_int(r->records), sqlite_int(r->rows), sqlite_int(r->dropped), sqlite_int(gap)));
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK && r->log_start >= 0)
 		rc = sqlite_conn_run(conn, NULL, "update kdirect_position set log_start = ?3 where job = ?1 and partition_index = ?2",
 			SQLITE_ARGS(sqlite_text(e->job), sqlite_int(e->partition_index), sqlite_int(r->log_start)));
 	if (rc == SQLITE_OK && r->witness.offset >= 0)

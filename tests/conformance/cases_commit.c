@@ -241,7 +241,12 @@ void case_a_commit_records_what_the_batch_partition_came_to(world *w)
 	write_range(i, &part);
 	MUST(w->ops->commit(i->session, &result, &durability, &e_));
 	expect_eq(durability, KD_DURABLE);
-	plan_and_land(i, &next); /* without a witness: the old one stays */
+	/* Without a witness and a log start, as where all of a range was given up: the old ones stay. */
+	result = (kd_batch_result) {.records = 10, .rows = 10, .log_start = -1, .witness = {.offset = -1}};
+	expect_eq(plan(i, &next), KD_CAS_DONE);
+	expect_eq(begin(i, &next), KD_CAS_DONE);
+	write_range(i, &next);
+	MUST(w->ops->commit(i->session, &result, &durability, &e_));
 	ledger *l = read_ledger(i);
 	const kd_batch_row *b = find_batch(l, &e);
 	expect_eq(b->records, 9);
@@ -253,6 +258,7 @@ void case_a_commit_records_what_the_batch_partition_came_to(world *w)
 	expect_eq(l->segment[0].witness.offset, 9);
 	expect_eq(l->segment[0].witness.timestamp_ms, 1234);
 	expect_eq(l->segment[0].witness.checksum, 0xfedcba98);
+	expect_eq(l->segment[0].log_start, 3);
 	expect(l->segment[0].committed_at_ms > 0);
 	free(l);
 	instance_close(i);

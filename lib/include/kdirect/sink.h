@@ -150,7 +150,7 @@ typedef struct kd_batch_result {
 	int64_t records; /* delivered by Kafka */
 	int64_t rows;    /* handed to write */
 	int64_t dropped; /* by the job's own rule */
-	int64_t log_start;
+	int64_t log_start;  /* -1: unchanged */
 	kd_witness witness; /* offset -1: unchanged */
 	const kd_gap *gaps;
 	size_t n_gaps;
