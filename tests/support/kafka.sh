@@ -82,6 +82,7 @@ properties() {
 		replica.fetch.max.bytes=20971520
 		socket.request.max.bytes=104857600
 		log.retention.check.interval.ms=1000
+		log.retention.ms=-1
 		log.cleaner.backoff.ms=500
 		log.cleaner.dedupe.buffer.size=20971520
 		log.initial.task.delay.ms=500
