@@ -326,8 +326,9 @@ static kd_code compare(struct deep *deep, size_t i, int64_t low, struct audit_de
 	if (ret->split || deep->job->has_tables)
 		snprintf(ret->note, sizeof ret->note, "%s%s", ret->split ? "records gave several rows: the rows of each range were "
 			"compared with the ledger's count, and offsets with Kafka's as a subset" : "",
-			!deep->job->has_tables ? "" : ret->split ? "; rows in the tables of sink.tables were not counted"
-			: "rows in the tables of sink.tables were not compared");
+			!deep->job->has_tables ? "" : ret->split ? "; rows in the tables of sink.tables were not counted, and a row "
+			"missing here may be one of theirs"
+			: "rows in the tables of sink.tables were not compared, and a row missing here may be one of theirs");
 	ret->sums = deep->window.sums;
 	ret->not_checkable = deep->window.sums.gone;
 	return KD_OK;
