@@ -155,9 +155,10 @@ static void print_verdict(const struct audit_report *report, const struct totals
 		fputc('\n', to);
 		return;
 	}
-	fprintf(to, "proved: %zu partition%s, %s offset%s in %s range%s, nothing missing, nothing double",
+	fprintf(to, "proved: %zu partition%s, %s offset%s in %s range%s, nothing missing, %s",
 		totals->partitions, plural((int64_t) totals->partitions), count_text(totals->offsets, offsets),
-		plural(totals->offsets), count_text(totals->ranges, ranges), plural(totals->ranges));
+		plural(totals->offsets), count_text(totals->ranges, ranges), plural(totals->ranges),
+		report->guarantee == KD_GUARANTEE_KEYED ? "no range twice" : "nothing double");
 	if (totals->gap)
 		fprintf(to, "; %s offset%s given up and recorded", count_text(totals->gap, gap), plural(totals->gap));
 	fputc('\n', to);
