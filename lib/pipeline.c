@@ -119,7 +119,7 @@ void kd_pipeline_close(kd_pipeline *p)
 
 // ---- a record ----
 
-// The encoder failed: whatever the transform makes of that, the record has failed.
+// The row was refused, or the encoder failed: whatever the transform makes of that, the record has failed.
 static kd_code keep_failure(kd_rows *out, kd_code code, const kd_error *err)
 {
 	if (err != &out->failure)
@@ -137,11 +137,10 @@ kd_code kd_emit(kd_rows *out, kd_row *row, kd_error *err)
 			*err = out->failure;
 		return out->failure.code;
 	}
-	kd_code code = kd_row_result(row, &record, err);
-	if (code != KD_OK)
-		return code;
 	kd_error *to = err && !err->code ? err : &out->failure;
-	code = conf->ops->encode(conf->encoder, out->batch, &record, out->out, &n, to);
+	kd_code code = kd_row_result(row, &record, to);
+	if (code == KD_OK)
+		code = conf->ops->encode(conf->encoder, out->batch, &record, out->out, &n, to);
 	out->n += n;
 	return code == KD_OK ? KD_OK : keep_failure(out, code, to);
 }
@@ -171,12 +170,10 @@ static kd_code apply(kd_pipeline *p, const kd_batch_partition *batch, kd_error *
 // What must not be passed over, even where the transform did.
 static kd_code conclude(kd_pipeline *p, kd_code code, kd_error *err)
 {
-	if (code == KD_OK && err->code)
-		kd_error_clear(err);
-	if (code == KD_OK && p->rows.failure.code) {
+	if (code == KD_OK && !err->code && p->rows.failure.code)
 		*err = p->rows.failure;
+	if (code == KD_OK)
 		code = err->code;
-	}
 	if (code == KD_OK && p->row->problem.code == KD_ENOMEM)
 		code = kd_error_set(err, KD_ENOMEM, KD_STOP, "%s", p->row->problem.message);
 	if (code == KD_ERECORD && (!p->rows.failure.code || err->offset <= 0))

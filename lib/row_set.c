@@ -176,6 +176,10 @@ void kd_row_set_bytes(kd_row *row, const char *name, const void *bytes, size_t s
 
 void kd_row_set_time(kd_row *row, const char *name, int64_t ms_since_1970)
 {
+	if (ms_since_1970 == -1) {
+		kd_row_set_null(row, name);
+		return;
+	}
 	if (ms_since_1970 < FIRST_TIME_MS || ms_since_1970 > LAST_TIME_MS) {
 		kd_row_problem(row, KD_ERECORD, "could not set field \"%s\": %" PRId64
 			" ms since 1970 is not within the years 1 to 9999", name, ms_since_1970);

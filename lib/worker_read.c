@@ -61,6 +61,8 @@ static kd_code encode_record(kd_worker *w, kd_task *task, const kd_record *recor
 	if (code != KD_OK) {
 		if (code == KD_ERECORD && err->offset <= 0)
 			err->offset = record->offset;
+		else if (code != KD_ERECORD && err->code)
+			kd_error_prefix(err, "could not make a row of the record at offset %" PRId64, record->offset);
 		return code;
 	}
 	if (!kd_rowmap_add(&task->map, record->offset, rows))

@@ -150,6 +150,24 @@ static kd_code ask_too_much(void *state, const kd_batch_partition *id, kd_row *r
 	return code || kd_emit(out, row, NULL) ? KD_OK : KD_OK;
 }
 
+/* Refuses the record, and forgets to say so. */
+static kd_code set_and_forget(void *state, const kd_batch_partition *id, kd_row *row, kd_rows *out, kd_error *error)
+{
+	(void) state, (void) id, (void) row, (void) out;
+	kd_error_set(error, KD_ERECORD, KD_STOP, "it is not mine");
+	return KD_OK;
+}
+
+/* Does not look at what kd_emit said of a text that is none. */
+static kd_code emit_and_forget(void *state, const kd_batch_partition *id, kd_row *row, kd_rows *out, kd_error *error)
+{
+	(void) state, (void) id, (void) error;
+	kd_row_set_text(row, "bad", "\xff", 1);
+	kd_code ignored = kd_emit(out, row, NULL);
+	(void) ignored;
+	return KD_OK;
+}
+
 static kd_code away(const kd_part_context *context, void **ret_state, kd_error *error)
 {
 	(void) context, (void) error;
@@ -258,6 +276,13 @@ Test(pipeline, passes_no_failure_of_the_sink_over_whatever_the_transform_says)
 	for (int i = 0; i < 2; i++)
 		cr_expect_eq(push(pipeline, 7, "{}"), KD_ENOMEM, "a record without memory was dropped");
 	kd_pipeline_close(pipeline);
+	const kd_transform_ops forgetful[] = {TRANSFORM(set_and_forget), TRANSFORM(emit_and_forget)};
+	for (size_t i = 0; i < N(forgetful); i++) {
+		pipeline = open_with(&kd_json_decoder, &forgetful[i], false);
+		cr_expect_eq(push(pipeline, 7, "{}"), KD_ERECORD, "case %zu: a refused record was dropped", i);
+		cr_expect(*err.message && err.offset == 7, "%s", err.message);
+		kd_pipeline_close(pipeline);
+	}
 	pipeline = open_with(&kd_json_decoder, &silent_failer, false);
 	cr_expect_eq(push(pipeline, 7, "{}"), KD_ESINK);
 	cr_expect(strstr(err.message, "transform \"fail_silently\" failed with KD_ESINK"), "%s", err.message);

@@ -208,7 +208,7 @@ Test(row, writes_times_as_rfc_3339)
 		int64_t ms;
 		const char *text;
 	} cases[] = {{0, "1970-01-01T00:00:00.000Z"}, {1767225600123, "2026-01-01T00:00:00.123Z"},
-		{-1, "1969-12-31T23:59:59.999Z"}, {-62135596800000, "0001-01-01T00:00:00.000Z"},
+		{-2, "1969-12-31T23:59:59.998Z"}, {-62135596800000, "0001-01-01T00:00:00.000Z"},
 		{253402300799999, "9999-12-31T23:59:59.999Z"}, {951782400000, "2000-02-29T00:00:00.000Z"}};
 	for (size_t i = 0; i < N(cases); i++) {
 		kd_value value;
@@ -217,6 +217,10 @@ Test(row, writes_times_as_rfc_3339)
 		cr_expect(kd_row_get(row, "t", &value) && kd_value_is(&value, cases[i].text), "%.*s", (int) value.size,
 			value.text);
 	}
+	kd_value none;
+	begin("{}");
+	kd_row_set_time(row, "t", -1);
+	cr_expect(kd_row_get(row, "t", &none) && none.type == KD_VALUE_NULL, "a record without a timestamp has no time");
 	static const int64_t bad[] = {-62135596800001, 253402300800000, INT64_MIN, INT64_MAX};
 	for (size_t i = 0; i < N(bad); i++) {
 		begin("{}");

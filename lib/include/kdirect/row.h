@@ -95,7 +95,8 @@ KD_API void kd_row_set_double(kd_row *row, const char *name, double value); /* n
 KD_API void kd_row_set_number(kd_row *row, const char *name, const char *number, size_t size);
 KD_API void kd_row_set_text(kd_row *row, const char *name, const char *text, size_t size);
 KD_API void kd_row_set_bytes(kd_row *row, const char *name, const void *bytes, size_t size); /* \x..., as bytea reads */
-KD_API void kd_row_set_time(kd_row *row, const char *name, int64_t ms_since_1970);           /* RFC 3339, UTC */
+/* RFC 3339, UTC; -1, which is how Kafka says that a record has no timestamp: null. */
+KD_API void kd_row_set_time(kd_row *row, const char *name, int64_t ms_since_1970);
 KD_API void kd_row_set_json(kd_row *row, const char *name, const char *json, size_t size);
 KD_API void kd_row_set_value(kd_row *row, const char *name, const kd_value *value);
 
@@ -122,8 +123,8 @@ KD_API void kd_row_set_table(kd_row *row, const char *table);
 
 /* Hands the row on as it is now; it may be changed and handed on again (splitting).  All rows of a record, in all
  * tables, are committed in one transaction.  A record that nothing is emitted for is dropped, and counted.  KD_ERECORD
- * where a setter was given what no sink can take; errors of the sink are passed on as they are.  An error of the sink
- * ends the record even where it is not passed on. */
+ * where a setter was given what no sink can take; errors of the sink are passed on as they are.  An error ends
+ * the record even where it is not passed on: nothing is lost by a transform that does not look. */
 KD_API kd_code kd_emit(kd_rows *out, kd_row *row, kd_error *err) KD_CHECK;
 
 #ifdef __cplusplus

@@ -77,8 +77,8 @@ typedef struct kd_transform_ops {
 	kd_code (*look_up)(void *state, const kd_batch_partition *batch, const kd_record *records, size_t n, kd_tx *tx,
 		kd_error *err);
 	/* Emits what becomes of the row: nothing (dropped), itself, or several.  KD_ERECORD, STOP with the reason where the
-	 * record cannot be used.  Where the job names no decoder, the row has fields if the sink's layout is "fields" (json),
-	 * else none (raw). */
+	 * record cannot be used; an err that was set counts also where KD_OK is returned.  Where the job names no decoder,
+	 * the row has fields if the sink's layout is "fields" (json), else none (raw). */
 	kd_code (*apply)(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err);
 } kd_transform_ops;
 
