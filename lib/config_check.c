@@ -67,6 +67,16 @@ static bool is_word_of(const char *values, const char *word)
 	return false;
 }
 
+static bool has_bounds(const kd_option *option)
+{
+	return option->min || option->max;
+}
+
+static bool is_within(const kd_option *option, int64_t number)
+{
+	return !has_bounds(option) || (number >= option->min && number <= option->max);
+}
+
 static void describe_wanted(const kd_option *option, char *ret_text, size_t size)
 {
 	char words[160];
@@ -74,8 +84,10 @@ static void describe_wanted(const kd_option *option, char *ret_text, size_t size
 	switch (option->type) {
 	case KD_OPT_INT:
 	case KD_OPT_LIMIT:
-		snprintf(ret_text, size, "a whole number from %lld to %lld%s", (long long) option->min,
-			(long long) option->max, option->type == KD_OPT_LIMIT ? ", or \"unlimited\"" : "");
+		if (has_bounds(option))
+			snprintf(words, sizeof words, " from %lld to %lld", (long long) option->min, (long long) option->max);
+		snprintf(ret_text, size, "a whole number%s%s", has_bounds(option) ? words : "",
+			option->type == KD_OPT_LIMIT ? ", or \"unlimited\"" : "");
 		break;
 	case KD_OPT_BOOL:
 		snprintf(ret_text, size, "true or false");
@@ -103,7 +115,7 @@ static bool number_from_text(const kd_option *option, const char *text, int64_t 
 		*ret_number = KD_UNLIMITED;
 		return true;
 	}
-	return kd_parse_int(text, ret_number) && *ret_number >= option->min && *ret_number <= option->max;
+	return kd_parse_int(text, ret_number) && is_within(option, *ret_number);
 }
 
 /* Sets a scalar from its text; false where the text is not of the option's kind.  Takes text. */
@@ -131,7 +143,7 @@ static bool set_from_json(const kd_option *option, const json_t *json, kd_settin
 	}
 	if ((option->type == KD_OPT_INT || option->type == KD_OPT_LIMIT) && json_is_integer(json)) {
 		value->number = json_integer_value(json);
-		return value->number >= option->min && value->number <= option->max;
+		return is_within(option, value->number);
 	}
 	return false;
 }
@@ -277,23 +289,39 @@ static void check_missing(const kd_config *config, kd_findings *findings)
 	}
 }
 
-/* Values as if nothing was given; false without memory. */
-static bool set_defaults(kd_config *config)
+static kd_code no_memory(kd_error *err)
+{
+	return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not check the configuration: no memory");
+}
+
+/* A default that its own option does not take is a mistake in the table. */
+static kd_code refuse_default(const kd_option *option, kd_error *err)
+{
+	char wanted[200];
+
+	describe_wanted(option, wanted, sizeof wanted);
+	return kd_error_set(err, KD_ECONFIG, KD_STOP, "option \"%s\": its default must be %s, not \"%s\"", option->key, wanted,
+		option->default_value);
+}
+
+/* Values as if nothing was given. */
+static kd_code set_defaults(kd_config *config, kd_error *err)
 {
 	const kd_option *option;
+	kd_code code = KD_OK;
 
-	for (size_t i = 0; (option = kd_config_option(config, i)); i++) {
-		if (option->type == KD_OPT_STRINGS && option->default_value &&
-		    !kd_setting_add_list(&config->values[i], option->default_value))
-			return false;
-		bool is_scalar = option->type <= KD_OPT_ENUM;
+	for (size_t i = 0; !code && (option = kd_config_option(config, i)); i++) {
+		bool is_scalar = option->type <= KD_OPT_ENUM, ok = true;
 		char *text = is_scalar && option->default_value ? strdup(option->default_value) : NULL;
-		if (is_scalar && option->default_value && !text)
-			return false;
-		if (text && !set_from_text(option, text, &config->values[i]))
-			return false;
+
+		if (option->type == KD_OPT_STRINGS && option->default_value)
+			ok = kd_setting_add_list(&config->values[i], option->default_value);
+		if (!ok || (is_scalar && option->default_value && !text))
+			code = no_memory(err);
+		else if (text && !set_from_text(option, text, &config->values[i]))
+			code = refuse_default(option, err);
 	}
-	return true;
+	return code;
 }
 
 static void check_all(kd_config *config, kd_findings *findings)
@@ -322,15 +350,18 @@ kd_code kd_config_check(kd_config *config, kd_diagnostic_fn *report, void *opaqu
 	kd_findings findings = {0};
 
 	kd_config_forget(config);
-	if (!kd_config_has_text(config) || !set_defaults(config))
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not check the configuration: no memory");
+	if (!kd_config_has_text(config))
+		return no_memory(err);
+	kd_code code = set_defaults(config, err);
+	if (code)
+		return code;
 	check_all(config, &findings);
 	kd_findings_report(&findings, report, opaque);
 	size_t n = findings.n;
-	bool no_memory = findings.no_memory;
+	bool is_out_of_memory = findings.no_memory;
 	kd_findings_done(&findings);
-	if (no_memory)
-		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not check the configuration: no memory");
+	if (is_out_of_memory)
+		return no_memory(err);
 	config->checked = true;
 	if (n == 0)
 		return KD_OK;

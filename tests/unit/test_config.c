@@ -488,6 +488,26 @@ Test(config, is_made_of_several_tables_and_suggests_keys_of_all_of_them)
 	kd_config_free(config);
 }
 
+Test(config, takes_any_number_where_a_table_names_no_bounds_and_no_default_beyond_them)
+{
+	static const kd_option free_number[] = {{.key = "sink.n", .type = KD_OPT_INT, .default_value = "5", .help = "Any."}};
+	static const kd_option bad[] = {{.key = "sink.n", .type = KD_OPT_INT, .default_value = "5", .min = 1, .max = 3}};
+	static const char job[] = "{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"b\"}, \"topics\": [\"t\"],"
+		"\"sink\": {\"type\": \"s\", \"n\": -7000000000}}";
+	kd_config *config = kd_config_new(&(kd_options){free_number, 1}, 1);
+	kd_error err = {0};
+
+	cr_assert_eq(kd_config_parse(config, job, strlen(job), "job.json", NULL, NULL, &err), KD_OK);
+	cr_expect_eq(kd_config_check(config, NULL, NULL, &err), KD_OK, "%s", err.message);
+	cr_expect_eq(kd_config_int(config, "sink.n"), -7000000000);
+	kd_config_free(config);
+	config = kd_config_new(&(kd_options){bad, 1}, 1);
+	cr_assert_eq(kd_config_parse(config, job, strlen(job), "job.json", NULL, NULL, &err), KD_OK);
+	cr_expect_eq(kd_config_check(config, NULL, NULL, &err), KD_ECONFIG);
+	cr_expect_str_eq(err.message, "option \"sink.n\": its default must be a whole number from 1 to 3, not \"5\"");
+	kd_config_free(config);
+}
+
 /* A job made by calls, as a program without a file makes it. */
 static kd_config *made_by_calls(const kd_options *tables, size_t n, const char *const (*sets)[2])
 {

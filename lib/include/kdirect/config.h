@@ -34,9 +34,9 @@ typedef enum kd_option_type {
 typedef struct kd_option {
 	const char *key;            /* "batch.interval_ms" */
 	kd_option_type type;
-	const char *default_value;  /* as text, KD_OPT_STRINGS: "a,b"; NULL: none */
+	const char *default_value;  /* as text, KD_OPT_STRINGS: "a,b"; a value that the option takes; NULL: none */
 	const char *values;         /* KD_OPT_ENUM: "raw|text|json" */
-	int64_t min, max;           /* KD_OPT_INT, KD_OPT_LIMIT */
+	int64_t min, max;           /* KD_OPT_INT, KD_OPT_LIMIT; both 0: no bounds */
 	bool required;
 	bool secret;                /* its value never shows in output, ledger or logs */
 	const char *help;           /* one or two sentences, with the unit */
@@ -85,7 +85,8 @@ KD_API kd_code kd_config_defaults(kd_config *config, const char *text, size_t si
 KD_API kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_error *err) KD_CHECK;
 
 /* Judges all keys and their meaning, expands ${env:NAME} and ${file:PATH}, and reports every finding.
- * KD_ECONFIG where there was at least one; err then counts them. */
+ * KD_ECONFIG where there was at least one; err then counts them.  Also KD_ECONFIG, without any, where an option's default
+ * is no value of it. */
 KD_API kd_code kd_config_check(kd_config *config, kd_diagnostic_fn *report, void *opaque, kd_error *err) KD_CHECK;
 
 /* What a text key says now, unexpanded ("sink.type"); may be called after parse, before check, and for keys that are in no
