@@ -8,6 +8,7 @@
 
 #include "connector_help.h"
 #include "connector_run.h"
+#include "parts.h"
 #include "program.h"
 #include "suggest.h"
 #include "verbs.h"
@@ -89,6 +90,19 @@ static int run_program(int argc, char **argv)
 	return verb->run(argc - 1, argv + 1);
 }
 
+/* Whether what the program brings can be used: said once and at every start, its --help included. */
+static bool has_good_parts(void)
+{
+	struct parts parts = {0};
+	kd_error err = {0};
+	kd_code code = parts_add_program(&parts, &err);
+
+	parts_done(&parts);
+	if (code)
+		fprintf(stderr, "%s: %s\n", program_name(), err.message);
+	return code == KD_OK;
+}
+
 int connector_run(const kd_connector *connector, const struct verb *const *more, size_t n, int argc, char **argv)
 {
 	int exit_code;
@@ -99,6 +113,8 @@ int connector_run(const kd_connector *connector, const struct verb *const *more,
 		return 2;
 	}
 	program_set(connector, more, n);
+	if (!has_good_parts())
+		return 2;
 	signal(SIGPIPE, SIG_IGN);
 	exit_code = run_program(argc, argv);
 	/* A reader that has seen enough, as head(1), is no fault; a full disk is. */

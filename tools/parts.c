@@ -2,9 +2,11 @@
 /* parts: see parts.h. */
 #include "parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "option_table.h"
 #include "program.h"
 #include "suggest.h"
 
@@ -124,6 +126,25 @@ static kd_code no_memory(kd_error *err)
 	return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory");
 }
 
+/* Its options, and the function without which it is nothing. */
+static kd_code check_part(const struct part *part, kd_options options, const char *origin, kd_error *err)
+{
+	const char *key = kinds[part->kind].key, *missing = NULL;
+	char group[16];
+
+	if (part->kind == PART_DECODER && !((const kd_decoder_ops *) part->ops)->decode)
+		missing = "decode";
+	if (part->kind == PART_TRANSFORM && !((const kd_transform_ops *) part->ops)->apply)
+		missing = "apply";
+	if (missing)
+		return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s \"%s\" of %s has no function %s", kinds[part->kind].name,
+			part->name, origin, missing);
+	snprintf(group, sizeof group, "%.*s", (int) strcspn(key, "."), key);
+	if (option_table_check(options, group, err))
+		return kd_error_prefix(err, "%s \"%s\" of %s", kinds[part->kind].name, part->name, origin);
+	return KD_OK;
+}
+
 static kd_code add_one(struct parts *parts, enum part_kind kind, const void *ops, const char *origin, kd_error *err)
 {
 	struct part part = {.kind = kind, .ops = ops};
@@ -140,6 +161,9 @@ static kd_code add_one(struct parts *parts, enum part_kind kind, const void *ops
 	if ((other = parts_find(parts, kind, part.name)))
 		return kd_error_set(err, KD_ECONFIG, KD_STOP, "%s and %s both bring a %s \"%s\"", other->origin, origin,
 			kinds[kind].name, part.name);
+	kd_code code = check_part(&part, options, origin, err);
+	if (code)
+		return code;
 	struct part *items = realloc(parts->items, (parts->n + 1) * sizeof *items);
 	if (items)
 		parts->items = items;
@@ -167,12 +191,15 @@ kd_code parts_add(struct parts *parts, const kd_parts *more, const char *origin,
 
 kd_code parts_add_program(struct parts *parts, kd_error *err)
 {
+	const kd_connector *connector = program_connector();
 	const kd_decoder_ops *decoder;
-	kd_code code = KD_OK;
+	kd_code code = option_table_check((kd_options){connector->options, connector->n_options}, NULL, err);
 
+	if (code)
+		return kd_error_prefix(err, "this program");
 	for (size_t i = 0; !code && (decoder = kd_decoder_at(i)); i++)
 		code = add_one(parts, PART_DECODER, decoder, "the library", err);
-	return code ? code : parts_add(parts, &program_connector()->parts, "this program", err);
+	return code ? code : parts_add(parts, &connector->parts, "this program", err);
 }
 
 void parts_done(struct parts *parts)

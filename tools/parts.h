@@ -25,7 +25,8 @@ struct parts {
 	size_t n;
 };
 
-/* Adds the library's and the program's.  KD_ECONFIG where two have one name or one was built for another kdirect. */
+/* Adds the library's and the program's.  KD_ECONFIG where two have one name, or one was built for another
+ * kdirect or cannot be used: its table of options is wrong, it lacks a function.  So of the program's own options. */
 kd_code parts_add_program(struct parts *parts, kd_error *err) KD_CHECK;
 /* Adds what `origin` brings; copies origin. */
 kd_code parts_add(struct parts *parts, const kd_parts *more, const char *origin, kd_error *err) KD_CHECK;

@@ -114,6 +114,9 @@ Test(plugin, that_is_none_is_refused_with_the_reason)
 		{"plugin/abi.so", "it was built for another kdirect (plugin abi 7, not 1): build it again"},
 		{"plugin/part_abi.so", "a transform of plugin \"x.so\" was built for another kdirect (abi 2, not 1)"},
 		{"plugin/clash.so", "the library and plugin \"x.so\" both bring a decoder \"json\""},
+		{"plugin/bad_table.so", "decoder \"pairs\" of plugin \"x.so\": option \"decode.least\": its default must be a whole "
+			"number from 1 to 9, not \"50\""},
+		{"plugin/no_apply.so", "transform \"idle\" of plugin \"x.so\" has no function apply"},
 		{"plugin/nothing.so", "it defines no function kd_plugin_entry"},
 	};
 
