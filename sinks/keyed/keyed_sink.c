@@ -22,6 +22,22 @@ static const kd_keyed_ops *ops_of(const kd_sink_context *context)
 	return context->ops->more;
 }
 
+/* A slot that the author forgot is found before it is called. */
+static kd_code check_ops(const kd_keyed_ops *ops, kd_error *err)
+{
+	kd_code code = made_check_abi(ops->abi, KD_KEYED_ABI, err);
+	if (code)
+		return code;
+	const made_slot needed[] = {{"name", ops->name && *ops->name}, {"options", ops->options || !ops->n_options},
+		{"open", ops->open}, {"close", ops->close}, {"connect", ops->connect}, {"disconnect", ops->disconnect},
+		{"put", ops->put}};
+	code = made_check_slots(ops->name, needed, sizeof needed / sizeof *needed, err);
+	if (!code && ops->by != KD_KEYED_BY_RECORD && ops->by != KD_KEYED_BY_IDENTIFIER)
+		code = kd_error_set(err, KD_ECONFIG, KD_STOP, "could not use sink \"%s\": its by is %d, which is none of keyed.h",
+			ops->name, (int) ops->by);
+	return code;
+}
+
 /* ---- the sink ---- */
 
 static void keyed_close(void *opaque)
@@ -89,7 +105,9 @@ static kd_code keyed_open(const kd_sink_context *context, void **ret_sink, kd_er
 		return no_memory(err);
 	sink->ops = ops_of(context);
 	sink->config = context->config;
-	kd_code code = open_all(sink, context, err);
+	kd_code code = check_ops(sink->ops, err);
+	if (!code)
+		code = open_all(sink, context, err);
 	if (code)
 		keyed_close(sink);
 	else
@@ -107,7 +125,10 @@ static const kd_sink_info *keyed_info(void *sink)
 static kd_code keyed_check(const kd_sink_context *context, kd_finding_fn *report, void *opaque, kd_error *err)
 {
 	const kd_keyed_ops *ops = ops_of(context);
-	kd_code code = sqlite_ledger_check(ledger_key, kd_config_string(context->config, ledger_key), report, opaque, err);
+	kd_code code = check_ops(ops, err);
+	if (code)
+		return code;
+	code = sqlite_ledger_check(ledger_key, kd_config_string(context->config, ledger_key), report, opaque, err);
 	if (code)
 		return code;
 	kd_error bad = {0};
@@ -219,7 +240,8 @@ static const kd_sink_ops slots = {
 
 const kd_sink_ops *kd_keyed_sink(const kd_keyed_ops *ops)
 {
-	if (ops->abi != KD_KEYED_ABI)
-		return NULL;
-	return made_sink(&slots, ops, ops->name, ops->summary, &(kd_options) {ops->options, ops->n_options});
+	made_head head = {.abi = ops->abi};
+	if (ops->abi == KD_KEYED_ABI)
+		head = (made_head) {KD_SINK_ABI, ops->name, ops->summary, {ops->options, ops->n_options}};
+	return made_sink(&slots, ops, &head);
 }

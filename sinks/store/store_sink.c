@@ -6,6 +6,19 @@
 
 #include "../common/made.h"
 
+/* A slot that the author forgot is found before it is called. */
+static kd_code check_ops(const kd_store_ops *ops, kd_error *err)
+{
+	kd_code code = made_check_abi(ops->abi, KD_STORE_ABI, err);
+	if (code)
+		return code;
+	const made_slot needed[] = {{"name", ops->name && *ops->name}, {"options", ops->options || !ops->n_options},
+		{"noun", ops->noun}, {"open", ops->open}, {"connect", ops->connect}, {"disconnect", ops->disconnect},
+		{"lock", ops->lock}, {"unlock", ops->unlock}, {"read", ops->read}, {"append", ops->append},
+		{"encode", ops->encode}};
+	return made_check_slots(ops->name, needed, sizeof needed / sizeof *needed, err);
+}
+
 static void store_close(void *opaque)
 {
 	store_sink *sink = opaque;
@@ -23,8 +36,11 @@ static kd_code store_open(const kd_sink_context *context, void **ret_sink, kd_er
 		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not open the sink: no memory");
 	sink->ops = context->ops->more;
 	sink->config = context->config;
-	kd_code code = sink->ops->open(context, &sink->store, &sink->info, err);
-	code = kd_error_explain(err, code, "store", sink->ops->name);
+	kd_code code = check_ops(sink->ops, err);
+	if (!code) {
+		code = sink->ops->open(context, &sink->store, &sink->info, err);
+		code = kd_error_explain(err, code, "store", sink->ops->name);
+	}
 	if (code) {
 		free(sink);
 		return code;
@@ -45,7 +61,10 @@ static kd_code store_check(const kd_sink_context *context, kd_finding_fn *report
 	kd_error bad = {0};
 	void *store = NULL;
 	kd_sink_info info = {0};
-	kd_code code = ops->open(context, &store, &info, &bad);
+	kd_code code = check_ops(ops, err);
+	if (code)
+		return code;
+	code = ops->open(context, &store, &info, &bad);
 	code = kd_error_explain(&bad, code, "store", ops->name);
 	if (!code) {
 		report(opaque, KD_FINDING_OK, "target", info.summary);
@@ -144,7 +163,8 @@ static const kd_sink_ops slots = {
 
 const kd_sink_ops *kd_store_sink(const kd_store_ops *ops)
 {
-	if (ops->abi != KD_STORE_ABI)
-		return NULL;
-	return made_sink(&slots, ops, ops->name, ops->summary, &(kd_options) {ops->options, ops->n_options});
+	made_head head = {.abi = ops->abi};
+	if (ops->abi == KD_STORE_ABI)
+		head = (made_head) {KD_SINK_ABI, ops->name, ops->summary, {ops->options, ops->n_options}};
+	return made_sink(&slots, ops, &head);
 }

@@ -27,11 +27,25 @@ static void run(conformance_case *fn)
 	}
 CASES(STORE_TEST)
 
-Test(store, is_made_once_and_only_of_its_own_abi)
+Test(store, is_made_once_and_refuses_a_table_that_cannot_be_used)
 {
-	const kd_store_ops old = {.abi = KD_STORE_ABI + 1};
+	static kd_store_ops bad[3];
+	static const char *const say[] = {"abi 2, not 1", "no append", "no noun"};
 	cr_assert_eq(kd_store_sink(&minimal), kd_store_sink(&minimal));
-	cr_assert_null(kd_store_sink(&old));
+	bad[0] = bad[1] = bad[2] = minimal;
+	bad[0].abi++;
+	bad[1].append = NULL;
+	bad[2].noun = NULL;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		kd_error opened = {0}, checked = {0};
+		void *sink = NULL;
+		kd_sink_context context = {.ops = kd_store_sink(&bad[i])};
+		cr_assert_not_null(context.ops);
+		cr_expect_eq(context.ops->open(&context, &sink, &opened), KD_ECONFIG, "%s", say[i]);
+		cr_expect_eq(context.ops->check(&context, NULL, NULL, &checked), KD_ECONFIG, "%s", say[i]);
+		cr_expect(strstr(opened.message, say[i]), "%s: %s", say[i], opened.message);
+		cr_expect_str_eq(checked.message, opened.message);
+	}
 }
 
 /* A chunk that a crash cut short counts for nothing, and is written over. */

@@ -16,11 +16,9 @@ TestSuite(keyed, .init = kf_setup, .fini = kf_teardown);
 
 Test(keyed, the_table_is_made_once_and_knows_its_options)
 {
-	static const kd_keyed_ops later = {.abi = KD_KEYED_ABI + 1, .name = "later"};
 	const kd_sink_ops *ops = kd_keyed_sink(&kf_by_record);
 	cr_assert_eq(kd_keyed_sink(&kf_by_record), ops);
 	cr_assert_neq(kd_keyed_sink(&kf_by_identifier), ops);
-	cr_assert_null(kd_keyed_sink(&later));
 	cr_assert_str_eq(ops->name, "fake");
 	cr_assert_eq(ops->guarantee, KD_GUARANTEE_KEYED);
 	cr_assert_eq(ops->more, &kf_by_record);
@@ -29,6 +27,41 @@ Test(keyed, the_table_is_made_once_and_knows_its_options)
 	cr_assert_str_eq(ops->options[2].key, "sink.ledger");
 	cr_assert(ops->options[2].required);
 	cr_assert_eq(strncmp(ops->library(), "sqlite 3.", 9), 0);
+}
+
+static void ignore(void *opaque, kd_finding_level level, const char *what, const char *message)
+{
+	(void) opaque, (void) level, (void) what, (void) message;
+}
+
+Test(keyed, a_table_that_cannot_be_used_is_refused_by_name)
+{
+	static kd_keyed_ops bad[9]; /* tables are made once, by their address, and kept */
+	static const char *const say[] = {"abi 2, not 1", "no name", "no options", "no open", "no close", "no connect",
+		"no disconnect", "no put", "by is 7"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		bad[i] = kf_by_record;
+	bad[0].abi++;
+	bad[1].name = NULL;
+	bad[2].options = NULL;
+	bad[3].open = NULL;
+	bad[4].close = NULL;
+	bad[5].connect = NULL;
+	bad[6].disconnect = NULL;
+	bad[7].put = NULL;
+	bad[8].by = (kd_keyed_by) 7;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		kd_error opened = {0}, checked = {0};
+		void *sink = NULL;
+		kd_sink_context context = {.ops = kd_keyed_sink(&bad[i])};
+		cr_assert_not_null(context.ops);
+		cr_expect_eq(context.ops->open(&context, &sink, &opened), KD_ECONFIG, "%s", say[i]);
+		cr_expect_eq(context.ops->check(&context, ignore, NULL, &checked), KD_ECONFIG, "%s", say[i]);
+		cr_expect(opened.action == KD_STOP && strstr(opened.message, say[i]), "%s: %s", say[i], opened.message);
+		cr_expect_str_eq(checked.message, opened.message);
+	}
+	cr_assert_eq(kd_keyed_sink(&bad[0])->abi, KD_KEYED_ABI + 1, "whoever loads it refuses it");
+	cr_assert_eq(kf_target.opened, 0);
 }
 
 /* ---- rows ---- */

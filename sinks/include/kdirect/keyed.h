@@ -96,7 +96,8 @@ typedef struct kd_keyed_ops {
 } kd_keyed_ops;
 
 /* The sink's table of functions, made of ops, which must outlive the program's jobs; made once and kept: the same ops
- * give the same table.  NULL without memory, or where ops is of another abi.  Any thread. */
+ * give the same table.  NULL only without memory: a table of another abi, or without a function that it must have, is
+ * refused by name when it is loaded or opened.  Any thread. */
 KD_API const kd_sink_ops *kd_keyed_sink(const kd_keyed_ops *ops);
 
 #ifdef __cplusplus

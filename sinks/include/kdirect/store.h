@@ -98,8 +98,9 @@ typedef struct kd_store_ops {
 	kd_code (*scan)(void *session, const kd_store_scan *scan, kd_error *err);
 } kd_store_ops;
 
-/* The sink's table of functions, made of ops, which must outlive the program's jobs; made once and kept.  NULL without
- * memory, or where ops is of another abi. */
+/* The sink's table of functions, made of ops, which must outlive the program's jobs; made once and kept.  NULL only
+ * without memory: a table of another abi, or without a function that it must have, is refused by name when it is loaded
+ * or opened. */
 KD_API const kd_sink_ops *kd_store_sink(const kd_store_ops *ops);
 
 #ifdef __cplusplus
