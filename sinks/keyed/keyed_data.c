@@ -94,6 +94,17 @@ static kd_code ensure_target(keyed_session *s, kd_error *err)
 
 /* ---- puts ---- */
 
+/* A refusal that names no row still says where to look; a named row is the library's to find. */
+static void say_where(const keyed_session *s, kd_error *said)
+{
+	kd_error where = *said;
+	where.code = KD_OK;
+	kd_error_set(&where, said->code, said->action,
+		"could not put \"%s/%" PRId32 "\" [%" PRId64 ", %" PRId64 "): %s (the sink named no row)", s->topic,
+		s->entry.partition, s->entry.range.from, s->entry.range.until, said->message);
+	*said = where;
+}
+
 /* One try, from the put numbered `first` on.  Asks the ledger before: it may have been long since. */
 static kd_code put_once(keyed_session *s, size_t first, size_t n, kd_error *said, kd_error *err)
 {
@@ -132,6 +143,8 @@ static kd_code send_puts(keyed_session *s, kd_error *err)
 		tries = done ? 1 : tries + 1;
 		if (code == KD_ERECORD || said.action != KD_RETRY || tries > KD_KEYED_TRIES) {
 			said.row = named ? s->rows - (int64_t) (n - first) + 1 : 0;
+			if (said.code == KD_ERECORD && !named)
+				say_where(s, &said);
 			return pass_on(s, "put", code, &said, err);
 		}
 		pause_ms(FIRST_PAUSE_MS << (tries - 1));

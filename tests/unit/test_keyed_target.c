@@ -117,6 +117,8 @@ Test(keyed_target, what_may_heal_is_repeated_and_the_rest_stops)
 		cr_assert_eq(err.action, cases[i].action, "case %zu: %s", i, err.message);
 		cr_assert_eq(err.row, cases[i].row, "case %zu: row %" PRId64, i, err.row);
 		cr_assert_neq(*err.message, '\0');
+		bool placed = strstr(err.message, "\"o/3\" [0, 1000): ") && strstr(err.message, "named no row");
+		cr_assert_eq(placed, cases[i].code == KD_ERECORD && !cases[i].row, "case %zu: %s", i, err.message);
 		j.ops->abort(j.session);
 		cr_assert_eq(kf_target.disconnected, disconnected + 1, "the session that failed is closed");
 	}
