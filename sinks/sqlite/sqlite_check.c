@@ -22,11 +22,8 @@ kd_code sqlite_check_path(const char *option, const char *path, kd_error *err)
 /* SQLite makes its -wal and -shm files beside the database: the folder must be writable too. */
 static void check_folder(const findings *r, const char *path)
 {
-	char *folder = strdup(path);
-	char *slash = folder ? strrchr(folder, '/') : NULL;
-	const char *name = !slash ? "." : slash == folder ? "/" : folder;
-	if (slash && slash != folder)
-		*slash = '\0';
+	char *folder = sqlite_folder_of(path);
+	const char *name = folder ? folder : "";
 	if (access(name, W_OK | X_OK) == 0)
 		findings_say(r, KD_FINDING_OK, "folder", "\"%s\" can be written", name);
 	else

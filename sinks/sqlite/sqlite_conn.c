@@ -103,6 +103,27 @@ static int flags_of(sqlite_open_mode mode)
 	}
 }
 
+char *sqlite_folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t) (slash - path));
+}
+
+/* A file that is absent and can never be made: SQLite only says that it is absent.  A folder that is away may come. */
+static kd_code check_folder(const char *path, kd_error *err)
+{
+	struct stat st;
+	if (stat(path, &st) == 0)
+		return KD_OK;
+	char *folder = sqlite_folder_of(path);
+	kd_code code = KD_OK;
+	if (folder && access(folder, W_OK | X_OK) != 0 && errno != ENOENT)
+		code = kd_error_set(err, KD_ETARGET, KD_STOP, "could not make \"%s\": could not write to \"%s\": %s", path, folder,
+			strerror(errno));
+	free(folder);
+	return code;
+}
+
 kd_code sqlite_conn_open(sqlite_conn *conn, const char *path, sqlite_open_mode mode, kd_error *err)
 {
 	*conn = (sqlite_conn) {0};
@@ -114,8 +135,10 @@ kd_code sqlite_conn_open(sqlite_conn *conn, const char *path, sqlite_open_mode m
 		rc = SQLITE_CANTOPEN;
 	if (rc != SQLITE_OK) {
 		int os = conn->db ? sqlite3_system_errno(conn->db) : 0;
-		kd_code code = sqlite_error_set(err, conn->db, rc, SQLITE_IN_LEDGER, "could not open \"%s\"%s%s", path,
-			rc == SQLITE_CANTOPEN && os ? ": " : "", rc == SQLITE_CANTOPEN && os ? strerror(os) : "");
+		kd_code code = mode == SQLITE_MODE_CREATE ? check_folder(path, err) : KD_OK;
+		if (!code)
+			code = sqlite_error_set(err, conn->db, rc, SQLITE_IN_LEDGER, "could not open \"%s\"%s%s", path,
+				rc == SQLITE_CANTOPEN && os ? ": " : "", rc == SQLITE_CANTOPEN && os ? strerror(os) : "");
 		sqlite_conn_close(conn);
 		return code;
 	}

@@ -48,6 +48,8 @@ typedef enum sqlite_open_mode { SQLITE_MODE_CREATE, SQLITE_MODE_WRITE, SQLITE_MO
 /* Opens path; *conn is {0} or closed.  READ and WRITE do not create the file. */
 kd_code sqlite_conn_open(sqlite_conn *conn, const char *path, sqlite_open_mode mode, kd_error *err) KD_CHECK;
 void sqlite_conn_close(sqlite_conn *conn);
+/* The folder that a file is in, as a path; to be freed.  NULL without memory. */
+char *sqlite_folder_of(const char *path);
 /* Is the file under path still the one that is open? */
 bool sqlite_conn_is_current(const sqlite_conn *conn, const char *path);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,6 +174,31 @@ Test(sqlite_file, paths_and_names_that_cannot_work_are_refused)
 			err.message);
 	}
 	free(absent);
+	file_done(&f);
+}
+
+/* Root may write anywhere: somebody else tries. */
+static int open_as_another(const char *path)
+{
+	kd_error err = {0};
+	if (geteuid() == 0 && setuid(65534) != 0)
+		return 2;
+	kd_code code = try_open(path, "t", "", false, &err);
+	fprintf(stderr, "%s\n", err.message);
+	return code != KD_ETARGET || err.action != KD_STOP || !strstr(err.message, "could not write to");
+}
+
+Test(sqlite_file, a_folder_that_cannot_be_written_ends_the_job)
+{
+	file f = file_new();
+	int status;
+	cr_assert_eq(chmod(f.dir, 0555), 0);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(open_as_another(f.path));
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %d", status);
+	cr_assert_eq(chmod(f.dir, 0755), 0);
 	file_done(&f);
 }
 
