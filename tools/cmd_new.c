@@ -29,6 +29,18 @@ static bool name_fits(const char *name)
 		strcmp(name, "clean") != 0 && strcmp(name, "sink") != 0;
 }
 
+/* "make install" of such a project would put it over a program of kdirect. */
+static bool is_installed_name(const char *name)
+{
+	static const char *const names[] = {"kdirect", "kdirect-sink-conformance", "kafka-files", "kafka-kafka",
+		"kafka-postgres", "kafka-sqlite"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The file's text with the name in place of each placeholder. */
 static bool fill_in(const struct new_file *file, const char *name, kd_buf *out)
 {
@@ -110,6 +122,11 @@ static int write_project(const struct args *args)
 	if (!name_fits(name)) {
 		fprintf(stderr, "kdirect new: \"%s\" cannot be a project's name: a letter, then up to %d of a-z 0-9 - _, "
 			"and not a word of the Makefile's\n", name, MOST_NAME - 1);
+		return 2;
+	}
+	if (is_installed_name(name)) {
+		fprintf(stderr, "kdirect new: \"%s\" is a program of kdirect, which \"make install\" of the project would "
+			"overwrite: give another name\n", name);
 		return 2;
 	}
 	if ((dir = open_folder(path)) < 0)

@@ -21,6 +21,13 @@ for verb in run check plan try offsets batches audit skip demo new; do
 	says "unknown option \"-Z\""
 done
 
+for name in kdirect kdirect-sink-conformance kafka-files kafka-kafka kafka-postgres kafka-sqlite; do
+	run 2 new "$name" --dir "$work/new"
+	one_line
+	says "\"$name\" is a program of kdirect"
+	[ ! -e "$work/new" ] || mistake "new $name wrote its project"
+done
+
 run 2 run --until-lastest job.json
 says "did you mean --until-latest?"
 run 2 run --log-frmat=json job.json
