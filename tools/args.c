@@ -26,13 +26,16 @@ enum { MOST_OPTIONS = 48, HELP_COLUMN = 29, HELP_WIDTH = 79, FIRST_LONG = 256 };
 	{ARG_LIST, 'F', "properties-file", "FILE", NULL, NULL, 0, 0, \
 	 "a file of librdkafka properties, name=value a line: keeps secrets out of the list of processes (repeats)", \
 	 MEMBER(property_files)}
+#define ROW_SET \
+	{ARG_LIST, 0, "set", "KEY=VALUE", NULL, NULL, 0, 0, \
+	 "a key of the job file, such as batch.interval_ms=500; wins over the file (repeats)", MEMBER(sets)}
 #define ROW_JSON \
 	{ARG_FLAG, 0, "json", NULL, NULL, NULL, 0, 0, "print JSON, for programs", MEMBER(json)}
 
 const struct arg_option args_cluster[] = {ROW_BOOTSTRAP, ROW_PROPERTY, ROW_FILE, {.type = ARG_END}};
+const struct arg_option args_set[] = {ROW_SET, {.type = ARG_END}};
 const struct arg_option args_job[] = {
-	{ARG_LIST, 0, "set", "KEY=VALUE", NULL, NULL, 0, 0,
-	 "a key of the job file, such as batch.interval_ms=500; wins over the file (repeats)", MEMBER(sets)},
+	ROW_SET,
 	ROW_BOOTSTRAP, ROW_PROPERTY, ROW_FILE,
 	{.type = ARG_END}};
 const struct arg_option args_topics[] = {

@@ -79,6 +79,7 @@ struct verb {
 
 /* The tables that verbs share. */
 extern const struct arg_option args_job[];    /* -b -X -F --set */
+extern const struct arg_option args_set[];    /* --set */
 extern const struct arg_option args_cluster[]; /* -b -X -F */
 extern const struct arg_option args_topics[]; /* -t -p */
 extern const struct arg_option args_output[]; /* --json --csv */

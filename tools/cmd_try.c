@@ -208,7 +208,7 @@ static const struct arg_option own[] = {
 	 offsetof(struct args, key_separator)},
 	{.type = ARG_END}};
 
-static const struct arg_option *const options[] = {own, args_job, args_common, NULL};
+static const struct arg_option *const options[] = {own, args_set, args_common, NULL};
 
 const struct verb verb_try = {
 	.name = "try",

@@ -29,6 +29,9 @@ for verb in $verbs; do
 	cmp -s "$work/out" "$work/help" || mistake "$verb -h is not $verb --help"
 done
 
+run 0 try --help
+echo "$out" | grep -q -e --bootstrap-server -e --propert && mistake "try contacts nothing, and takes what is for brokers"
+
 run 0 --version
 for name in "kdirect " "librdkafka " "libpq " "jansson " "sqlite "; do shows "$name"; done
 echo "$out" | grep -Eqv '^[a-z]+ [0-9]+\.[0-9]' && mistake "--version: $out"
