@@ -29,8 +29,9 @@ static void about_record(const kd_error *err, const char *job, char *text, size_
 		snprintf(text, size, "mend the record's cause, or give the record up with \"%s skip\"", program_name());
 		return;
 	}
-	snprintf(text, size, "mend the target and start again, or give the record up: %s skip %s %s/%d@%lld "
-		"--reason \"why\" --execute", program_name(), job, at.topic, (int) at.partition, (long long) at.range.from);
+	snprintf(text, size, "mend what refused the record (the message says what) and start again, or give the record up: "
+		"%s skip %s %s/%d@%lld --reason \"why\" --execute", program_name(), job, at.topic, (int) at.partition,
+		(long long) at.range.from);
 }
 
 const char *advice_text(const kd_error *err, const char *job, char *text, size_t size)

@@ -165,6 +165,8 @@ Test(advice, gives_the_command_that_leads_on)
 	} table[] = {
 		{{.code = KD_ERECORD, .message = "could not store orders/3@4711: no number"}, "my job.json",
 		 "kdirect skip 'my job.json' orders/3@4711 --reason \"why\" --execute"},
+		{{.code = KD_ERECORD, .message = "could not deliver orders/3@4711: no JSON object"}, "j.json",
+		 "mend what refused the record (the message says what) and start again, or"},
 		{{.code = KD_ERECORD, .message = "no place"}, "j.json", "kdirect skip"},
 		{{.code = KD_EFENCED}, "j.json", "do not restart"},
 		{{.code = KD_ELOSS}, "j.json", "kdirect offsets j.json"},
