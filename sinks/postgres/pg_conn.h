@@ -56,6 +56,7 @@ typedef struct pg_session {
 	int64_t written;         /* rows handed in since begin */
 	pg_tally *tally;         /* by table */
 	struct pg_gather *gather; /* NULL: there is only one table */
+	kd_error failed;         /* of a query, which ended the open data transaction; code KD_OK: none */
 	int64_t copies;          /* COPYs opened since begin */
 	bool copying;            /* a COPY is open; its table, columns and rows: */
 	uint16_t copy_table;

@@ -45,6 +45,7 @@ static void forget_rows(pg_session *session)
 {
 	session->copying = false;
 	session->written = session->copies = 0;
+	session->failed = (kd_error) {0};
 	memset(session->tally, 0, session->sink->n_tables * sizeof *session->tally);
 	if (session->gather)
 		pg_gather_forget(session->gather);
@@ -103,6 +104,15 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 
 /* ---- write ---- */
 
+/* Where a transform went on after its query failed, that error is the one to tell: the server would only say that the
+ * transaction is aborted. */
+static kd_code check_queries(const pg_session *session, kd_error *err)
+{
+	if (session->failed.code && err && !err->code)
+		*err = session->failed;
+	return session->failed.code;
+}
+
 static kd_code put(pg_session *session, const struct pg_frame *frame, kd_error *err)
 {
 	struct pg_lines_run run = {1, session->written + 1};
@@ -116,7 +126,7 @@ kd_code pg_data_write(void *opaque, const void *bytes, size_t size, kd_error *er
 	pg_session *session = opaque;
 	size_t position = 0;
 	struct pg_frame frame;
-	kd_code code = KD_OK;
+	kd_code code = check_queries(session, err);
 	while (code == KD_OK && pg_frame_next(bytes, size, &position, &frame))
 		code = put(session, &frame, err);
 	return code;
@@ -159,7 +169,9 @@ static kd_code check_tables(pg_session *session, kd_error *err)
 
 kd_code pg_data_settle(pg_session *session, kd_error *err)
 {
-	kd_code code = session->gather ? pg_gather_land(session, err) : KD_OK;
+	kd_code code = check_queries(session, err);
+	if (code == KD_OK && session->gather)
+		code = pg_gather_land(session, err);
 	if (code == KD_OK)
 		code = pg_copy_end(session, err);
 	return code == KD_OK ? check_tables(session, err) : code;

@@ -63,6 +63,14 @@ kd_action pg_error_action(pg_verdict verdict, pg_phase phase)
 	return phase == PG_PHASE_DATA || phase == PG_PHASE_DATA_COMMIT ? KD_REPLAY : KD_RETRY;
 }
 
+/* As an ERROR, which leaves the session as it is, a protocol violation is the statement's: parameters that do not fit.
+ * Poolers say FATAL with it, for whatever ends a connection. */
+static bool statement_is_wrong(const PGresult *result, const char *sqlstate)
+{
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	return sqlstate && severity && !strcmp(sqlstate, "08P01") && !strcmp(severity, "ERROR");
+}
+
 static void remember_state(kd_error *err, const char *sqlstate)
 {
 	if (err && sqlstate)
@@ -75,7 +83,7 @@ kd_code pg_error_result(kd_error *err, const PGresult *result, bool conn_lost, p
 	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
 	const pg_rule *rule = pg_error_rule(sqlstate);
-	pg_verdict verdict = rule->verdict;
+	pg_verdict verdict = statement_is_wrong(result, sqlstate) ? PG_VERDICT_STOP : rule->verdict;
 	if (conn_lost && (verdict == PG_VERDICT_AGAIN || !sqlstate))
 		verdict = PG_VERDICT_LOST;
 	/* A session that died while its COMMIT ran may have committed, whatever it died of. */

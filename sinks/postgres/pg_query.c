@@ -90,10 +90,12 @@ static kd_code hand_on(answer *a, const PGresult *result, const char *doing, kd_
 	return KD_OK;
 }
 
-static kd_code refused(const pg_session *session, const PGresult *result, const char *doing, kd_error *err)
+static kd_code refused(pg_session *session, const PGresult *result, const char *doing, kd_error *err)
 {
 	kd_code code = pg_error_result(err, result, session->lost, session->phase, doing);
 	pg_blocker_name(session, err);
+	if (err)
+		session->failed = *err;
 	return code;
 }
 

@@ -180,6 +180,43 @@ Test(pg_query, an_error_of_the_server_means_what_it_means_everywhere)
 	pg_world_close(&w);
 }
 
+Test(pg_query, parameters_that_do_not_fit_end_the_job)
+{
+	static const char *const params[] = {"1", "2"};
+	pg_world w;
+	kd_batch_partition e;
+	pg_world_open(&w, "public.t", NULL);
+	instance *a = begun(&w, &e);
+	kd_error err = {0};
+	answer text = {.most = 0};
+	cr_expect_eq(ask(a, "select $1::int", params, 2, &text, &err), KD_ESINK, "%s", err.message);
+	cr_expect_str_eq(err.sqlstate, "08P01");
+	cr_expect_eq(err.action, KD_STOP, "%s", err.message);
+	again(a, &e);
+	expect(a, "select 1", "1;");
+	stop(a);
+	pg_world_close(&w);
+}
+
+Test(pg_query, an_error_that_a_transform_ignored_is_told_by_what_comes_next)
+{
+	pg_world w;
+	kd_batch_partition e;
+	pg_world_open(&w, "public.t", NULL);
+	instance *a = begun(&w, &e);
+	kd_error ignored = {0}, asked = {0}, committed = {0};
+	answer text = {.most = 0};
+	cr_expect_eq(ask(a, "select 1/0", NULL, 0, &text, &ignored), KD_ERECORD);
+	cr_expect_eq(ask(a, "select 1", NULL, 0, &text, &asked), KD_ERECORD);
+	cr_expect_str_eq(asked.message, ignored.message);
+	cr_expect_eq(try_commit(a, &e, &committed), KD_ERECORD);
+	cr_expect_str_eq(committed.sqlstate, "22012");
+	again(a, &e);
+	expect(a, "select 1", "1;");
+	stop(a);
+	pg_world_close(&w);
+}
+
 Test(pg_query, a_lock_that_somebody_holds_is_waited_for_and_its_holder_named)
 {
 	pg_world w;
