@@ -240,6 +240,8 @@ static void tell_parts(struct check *check)
 	if (file->decoder)
 		put_text(check, KD_FINDING_OK, "decoder", "\"%s\": %s", file->decoder->name,
 			file->decoder->summary ? file->decoder->summary : "");
+	else if (file->transform)
+		put_text(check, KD_FINDING_OK, "decoder", "none named: \"json\" where the sink's layout is fields, else \"raw\"");
 	if (file->transform)
 		put_text(check, KD_FINDING_OK, "transform", "\"%s\": %s", file->transform->name,
 			file->transform->summary ? file->transform->summary : "");

@@ -78,6 +78,20 @@ Test(plugin, has_keys_that_are_judged_like_all_others)
 	kt_tmpdir_remove(dir);
 }
 
+Test(plugin, with_a_transform_alone_is_told_what_decodes)
+{
+	char *dir = kt_tmpdir(), *plugin = copy_plugin("plugin/good.so", dir, "good.so");
+	char *job = write_job(dir, "good.so", NULL_SINK ", \"transform\": {\"type\": \"shape\"}");
+	run_result run = run_program(NULL, dir, NULL, "check", "job.json", "--offline", NULL);
+
+	cr_expect_eq(run.code, 0, "%s%s", run.out, run.err);
+	cr_expect(strstr(run.out, "decoder: none named: \"json\" where the sink's layout is fields, else \"raw\""), "%s", run.out);
+	run_done(&run);
+	free(job);
+	free(plugin);
+	kt_tmpdir_remove(dir);
+}
+
 Test(plugin, is_looked_for_in_the_folder_of_the_job_file_or_here_for_standard_input)
 {
 	char *dir = kt_tmpdir(), *plugin = copy_plugin("plugin/good.so", dir, "good.so");
