@@ -228,6 +228,8 @@ static void report_unknown(const kd_config *config, kd_findings *findings, const
 
 	consider(entry->key, "batch", &best, &distance);
 	consider(entry->key, "sink", &best, &distance);
+	consider(entry->key, "decode", &best, &distance);
+	consider(entry->key, "transform", &best, &distance);
 	for (size_t i = 0; (option = kd_config_option(config, i)); i++)
 		consider(entry->key, option->key, &best, &distance);
 	if (best)

@@ -196,6 +196,7 @@ Test(config, suggests_what_was_meant)
 	static const char *const rows[][2] = {
 		{"interval", "batch.interval_ms"}, {"memory", "memory_mb"}, {"retry_timeout", "retry_timeout_ms"},
 		{"worker", "workers"}, {"topic", "topics"}, {"starts", "start"}, {"dsn", "sink.dsn"},
+		{"tranform", "transform"}, {"decod", "decode"},
 		{"on_dataloss", "on_data_loss"}, {"max_rate_per_partition", "batch.max_rate_per_partition"},
 	};
 
