@@ -2,31 +2,65 @@
 // Cases: the outcome of a write is not known: it is repeated, and that decides (I2, I6, I9).
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "conformance.h"
 #include "wait.h"
 
-enum { KILLS = 12 };
+enum { KILLS = 64, LEAST_KILLS = 12, LONGEST_US = 5000000 };
 
-/* KD_TEST_SEED repeats a run's moments as far as the machine lets them repeat. */
-static void arm(world *w, puppet *puppets, void (*fn)(world *w, const kc_order *order, const puppet *self))
+static int64_t now_us(void)
 {
-	const char *given = getenv("KD_TEST_SEED");
-	unsigned seed = given ? (unsigned) strtoul(given, NULL, 10) : (unsigned) getpid();
-	fprintf(stderr, "KD_TEST_SEED=%u\n", seed);
-	srand(seed);
-	for (int n = 0; n < KILLS; n++)
-		puppets[n] = puppet_new(w, fn);
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t) t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Lets it work for a moment of random length, then kills it. */
-static void kill_at_random(puppet *p, int n)
+/* The first puppet works to its end, which says how long the work takes; each of the others is killed a step later in it
+ * than the one before, where a random moment would mostly miss what is done within microseconds. */
+typedef struct kills {
+	puppet puppets[KILLS];
+	int64_t start_us, work_us;
+	int n; /* so many are gone */
+} kills;
+
+static void arm(world *w, kills *k, void (*fn)(world *w, const kc_order *order, const puppet *self))
 {
+	k->n = 0;
+	for (int n = 0; n < KILLS; n++)
+		k->puppets[n] = puppet_new(w, fn);
+	k->start_us = now_us();
+}
+
+/* A slow target gets fewer. */
+static bool more_kills(const kills *k)
+{
+	return k->n < KILLS && (k->n < LEAST_KILLS || now_us() - k->start_us < LONGEST_US);
+}
+
+static void kill_next(kills *k)
+{
+	puppet *p = &k->puppets[k->n];
 	puppet_await(p);
+	int64_t from_us = now_us();
 	puppet_nod(p);
-	usleep((useconds_t) (rand() % (400 * (n + 1))));
+	if (k->n == 0) {
+		puppet_await(p);
+		k->work_us = now_us() - from_us;
+	}
+	/* 7 steps of KILLS: also the first dozen covers all of the work */
+	int64_t moment_us = k->work_us * (k->n * 7 % KILLS) / (KILLS - 1);
+	while (now_us() - from_us < moment_us)
+		; /* a sleep is longer than a step */
 	puppet_kill(p);
+	k->n++;
+}
+
+static void disarm(kills *k)
+{
+	for (int n = k->n; n < KILLS; n++)
+		puppet_kill(&k->puppets[n]);
 }
 
 void case_a_plan_whose_answer_was_lost_is_found_by_repeating_it(world *w)
@@ -103,18 +137,19 @@ static void plan_then_die(world *w, const kc_order *order, const puppet *self)
 	puppet_say(self);
 	puppet_hear(self);
 	(void) plan(i, &order->entry);
+	puppet_say(self);
 	puppet_hear(self);
 }
 
 void case_a_planner_killed_at_any_moment_leaves_one_plan_or_none(world *w)
 {
-	puppet p[KILLS];
-	arm(w, p, plan_then_die);
+	kills k;
+	arm(w, &k, plan_then_die);
 	instance *i = instance_start(w, 'a', 1);
-	for (int n = 0; n < KILLS; n++) {
+	for (int n = 0; more_kills(&k); n++) {
 		kd_batch_partition e = entry(0, 1000 + n, n * 10, n * 10 + 10);
-		puppet_go(&p[n], &i->me, &e);
-		kill_at_random(&p[n], n);
+		puppet_go(&k.puppets[n], &i->me, &e);
+		kill_next(&k);
 		kd_cas again = plan(i, &e);
 		kd_reread r = reread(i, KD_REREAD_PLAN, &e);
 		expect(again == KD_CAS_DONE || again == KD_CAS_MISS);
@@ -122,8 +157,9 @@ void case_a_planner_killed_at_any_moment_leaves_one_plan_or_none(world *w)
 		expect_eq(r.position, n * 10 + 10);
 	}
 	ledger *l = read_ledger(i);
-	expect_eq(l->n_batches, KILLS);
+	expect_eq(l->n_batches, k.n);
 	free(l);
+	disarm(&k);
 	instance_close(i);
 }
 
@@ -248,19 +284,20 @@ static void land_then_die(world *w, const kc_order *order, const puppet *self)
 		write_range(i, &order->entry);
 		commit(i, &order->entry);
 	}
+	puppet_say(self);
 	puppet_hear(self);
 }
 
 void case_a_committer_killed_at_any_moment_leaves_all_or_nothing(world *w)
 {
-	puppet p[KILLS];
-	arm(w, p, land_then_die);
+	kills k;
+	arm(w, &k, land_then_die);
 	instance *i = instance_start(w, 'a', 1);
-	for (int n = 0; n < KILLS; n++) {
+	for (int n = 0; more_kills(&k); n++) {
 		kd_batch_partition e = entry(0, 1000 + n, n * 10, n * 10 + 10);
 		expect_eq(plan(i, &e), KD_CAS_DONE);
-		puppet_go(&p[n], &i->me, &e);
-		kill_at_random(&p[n], n);
+		puppet_go(&k.puppets[n], &i->me, &e);
+		kill_next(&k);
 		if (begin(i, &e) == KD_CAS_DONE) {
 			write_range(i, &e);
 			commit(i, &e);
@@ -269,6 +306,7 @@ void case_a_committer_killed_at_any_moment_leaves_all_or_nothing(world *w)
 		expect(is_committed(&r, &e));
 		expect_eq(rows_between(w, n * 10, n * 10 + 10), 10);
 	}
-	expect_eq(rows_between(w, 0, 10000), KILLS * 10);
+	expect_eq(rows_between(w, 0, 10000), k.n * 10);
+	disarm(&k);
 	instance_close(i);
 }
