@@ -298,8 +298,8 @@ Test(crash_kafka, an_owner_outlives_a_start_that_died_before_its_take_over, .tim
 		owner = start(&job, NULL);
 		kt_await(has_rows, &job, 30000, "rows");
 		kt_job_must_end(start(&job, faults[i]), 128 + SIGKILL, NULL, 30000);
+		kt_job_fill(&job, 0, 10); /* an idle owner would not notice */
 		cr_assert(kt_process_says(owner, "transactional id", 30000), "%s", kt_process_stderr(owner));
-		kt_job_fill(&job, 0, 10);
 		must_become_clean(&job);
 		must_stop(owner);
 		finish(&job);

@@ -11,7 +11,9 @@
 #include <kdirect/sinks.h>
 
 #include "check.h"
+#include "job_embedded.h"
 #include "job_fixture.h"
+#include "kdirect/transform.h"
 #include "servers.h"
 #include "tmpdir.h"
 #include "wait.h"
@@ -489,4 +491,132 @@ Test(kafka_sink, outlives_brokers_that_are_killed_in_mid_run, .timeout = 600)
 	must_be_copied(&job);
 	must_audit(&job);
 	copy_close(&job);
+}
+
+/* ---- one record, two topics (I1, I2, I9): multiples of ten are dropped, odd numbers go to both ---- */
+
+enum { SPLIT_PARTITIONS = 3, SPLIT_RECORDS = 4000 }; /* records in each partition */
+
+static const char *odd_topic;
+
+static kd_code split(void *state, const kd_batch_partition *batch, kd_row *row, kd_rows *out, kd_error *err)
+{
+	kd_value value;
+	int64_t n;
+
+	(void) state, (void) batch;
+	if (!kd_row_get(row, "n", &value) || !kd_value_int(&value, &n))
+		return kd_error_set(err, KD_ERECORD, KD_STOP, "no number n");
+	if (n % 10 == 0)
+		return KD_OK;
+	kd_row_set_bool(row, "odd", n % 2);
+	kd_code code = kd_emit(out, row, err);
+	if (code != KD_OK || n % 2 == 0)
+		return code;
+	kd_row_set_table(row, odd_topic);
+	return kd_emit(out, row, err);
+}
+
+static const kd_transform_ops splits = {.abi = KD_TRANSFORM_ABI, .name = "split", .apply = split};
+
+static void fill_number(void *opaque, int64_t i, kt_message *m)
+{
+	(void) opaque;
+	m->value = m->value_space;
+	m->value_size = (size_t) snprintf(m->value_space, sizeof m->value_space, "{\"n\":%" PRId64 "}", i);
+}
+
+/* ---- the judge ---- */
+
+typedef struct found {
+	int32_t of[SPLIT_RECORDS]; /* how often each number is there */
+	int64_t n;
+} found;
+
+static void note_number(void *opaque, const kt_oracle_record *read)
+{
+	found *all = opaque;
+	int64_t n = strtoll((const char *) read->value + strlen("{\"n\":"), NULL, 10);
+
+	kt_check(n >= 0 && n < SPLIT_RECORDS, "a strange number");
+	all->of[n]++;
+	all->n++;
+}
+
+static bool holds(const char *topic, bool (*wanted)(int64_t n))
+{
+	found *all = calloc(1, sizeof *all);
+	bool same = true;
+
+	kt_check(all, "no memory");
+	kt_oracle_each(NULL, topic, true, note_number, all);
+	for (int64_t n = 0; same && n < SPLIT_RECORDS; n++)
+		same = all->of[n] == (wanted(n) ? SPLIT_PARTITIONS : 0);
+	free(all);
+	return same;
+}
+
+static bool is_kept(int64_t n)
+{
+	return n % 10 != 0;
+}
+
+static bool is_odd(int64_t n)
+{
+	return n % 2 == 1;
+}
+
+static bool both_hold(void *opaque)
+{
+	return holds(opaque, is_kept) && holds(odd_topic, is_odd);
+}
+
+/* ---- the job ---- */
+
+static kt_embedded *start_split(const char *source, const char *target, bool until_latest)
+{
+	char *text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"%s\"}, \"topics\": [\"%s\"],"
+		" \"start\": \"earliest\", \"workers\": 2, \"batch\": {\"interval_ms\": 20, \"max_records_per_batch\": 900},"
+		" \"decode\": {\"type\": \"json\"}, \"sink\": {\"type\": \"kafka\", \"topic\": \"%s\", \"tables\": [\"%s\"],"
+		" \"ledger_topic\": \"%s.ledger\"}}", kt_env("KD_TEST_KAFKA"), source, target, odd_topic, target);
+	kt_embedded *job = kt_embedded_start_with(text, &kd_kafka_sink,
+		&(kd_job_options) {.until_latest = until_latest, .transform = &splits});
+
+	free(text);
+	return job;
+}
+
+static bool has_committed(void *opaque)
+{
+	return kt_embedded_progress(opaque).batches > 0;
+}
+
+Test(kafka_sink, one_record_lands_in_two_topics_or_in_none, .timeout = 240)
+{
+	NEEDS_LIBRDKAFKA();
+	kt_admin *admin = kt_admin_open(NULL);
+	char *source = kt_topic_name("split"), *target = kt_format("%s.to", source), *odd = kt_format("%s.odd", source);
+	kt_producer *producer = kt_producer_open(NULL, "linger.ms", "5", NULL);
+
+	odd_topic = odd;
+	kt_topic_create(admin, source, SPLIT_PARTITIONS, NULL);
+	kt_topic_create(admin, target, SPLIT_PARTITIONS, "retention.ms", "-1", NULL);
+	kt_topic_create(admin, odd, 2, "retention.ms", "-1", NULL);
+	for (int p = 0; p < SPLIT_PARTITIONS; p++)
+		kt_produce_many(producer, source, p, SPLIT_RECORDS, fill_number, NULL);
+	kt_producer_flush(producer);
+	kt_producer_close(producer);
+	for (int i = 0; i < 3; i++) {
+		kt_embedded *job = start_split(source, target, false);
+		kt_await(has_committed, job, RUN_MS, "a batch is committed");
+		kt_embedded_free(job);
+	}
+	kt_embedded *job = start_split(source, target, true);
+	cr_assert_eq(kt_embedded_join(job, RUN_MS), KD_OK, "%s", job->err.message);
+	kt_embedded_free(job);
+	kt_await(both_hold, target, 15000, "both topics hold what the source says");
+	kt_admin_close(admin);
+	free(source);
+	free(target);
+	free(odd);
 }
