@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 static kd_code no_memory(kd_error *err)
 {
@@ -52,6 +54,14 @@ static bool take_line(char *line, kd_conformance_row_fn *fn, void *opaque)
 	return fn(opaque, &row);
 }
 
+/* Of a chunk that is being written a part may be seen: the lock is waited for.  A writer that keeps it has not begun to
+ * write: the rows of an open transaction are in memory. */
+static void await_writer(int fd)
+{
+	for (int tries = 0; tries < 100 && flock(fd, LOCK_SH | LOCK_NB) < 0; tries++)
+		usleep(1000);
+}
+
 static kd_code read_rows(void *path, kd_conformance_row_fn *fn, void *opaque, kd_error *err)
 {
 	FILE *file = fopen(path, "r");
@@ -59,6 +69,7 @@ static kd_code read_rows(void *path, kd_conformance_row_fn *fn, void *opaque, kd
 	size_t size = 0;
 	if (!file)
 		return kd_error_set(err, KD_EIO, KD_STOP, "could not open \"%s\"", (char *) path);
+	await_writer(fileno(file));
 	while (getline(&line, &size, file) >= 0 && take_line(line, fn, opaque))
 		;
 	free(line);
