@@ -56,15 +56,6 @@ static kd_code make_row(kd_worker *w, kd_task *task, const kd_record *record, kd
 	return KD_OK;
 }
 
-/* The transform failed, of which the encoder knows nothing: what it holds back must not come with the repetition. */
-static void empty_encoder(kd_worker *w, const kd_task *task)
-{
-	kd_error err = {0};
-	if (w->conf.ops->flush(w->encoder, &task->id, &w->rows, &err) != KD_OK)
-		kd_log(w->conf.log, KD_LOG_DEBUG, task->id.batch_time_ms, "%s", err.message);
-	w->rows.size = 0;
-}
-
 static kd_code make_rows(kd_worker *w, kd_task *task, kd_error *err)
 {
 	kd_code code = KD_OK;
@@ -72,7 +63,7 @@ static kd_code make_rows(kd_worker *w, kd_task *task, kd_error *err)
 	for (size_t i = 0; code == KD_OK && i < w->records.n; i++)
 		code = make_row(w, task, &w->records.items[i], err);
 	if (code != KD_OK) {
-		empty_encoder(w, task);
+		kd_worker_empty_encoder(w, task); /* it knows nothing of a transform that failed */
 		return code;
 	}
 	code = w->conf.ops->flush(w->encoder, &task->id, &w->rows, err);

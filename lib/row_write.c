@@ -143,12 +143,10 @@ static const kd_json_fields *fields_of(kd_row *row)
 	return &row->handed_on;
 }
 
-// A transform may go on with another row, but not where there was no memory: that ends the record.
 static kd_code refuse(kd_row *row, kd_error *err)
 {
 	kd_code code = kd_error_set(err, row->problem.code, KD_STOP, "%s", row->problem.message);
-	if (code != KD_ENOMEM)
-		row->problem.code = KD_OK;
+	row->problem.code = KD_OK;
 	if (code == KD_ERECORD && err)
 		err->offset = row->record.offset;
 	return code;

@@ -123,6 +123,15 @@ void kd_worker_queue_ready(kd_worker *w, kd_task *task)
 	pthread_cond_signal(&w->lander_wakes);
 }
 
+void kd_worker_empty_encoder(kd_worker *w, const kd_task *task)
+{
+	kd_buf unused = {0};
+	kd_error err = {0};
+	if (w->conf.ops->flush(w->encoder, &task->id, &unused, &err) != KD_OK)
+		kd_log(w->conf.log, KD_LOG_DEBUG, task->id.batch_time_ms, "%s", err.message);
+	kd_buf_done(&unused);
+}
+
 void kd_worker_fail(kd_worker *w, const kd_batch_partition *id, const kd_error *err)
 {
 	pthread_mutex_lock(&w->lock);

@@ -75,6 +75,9 @@ void kd_worker_set_session(kd_worker *worker, void *session);
 /* Puts a task into the ready queue and wakes the lander.  Under the lock. */
 void kd_worker_queue_ready(kd_worker *worker, kd_task *task);
 
+/* What the encoder holds back of a range that begins again must not come with it.  The encoder's thread. */
+void kd_worker_empty_encoder(kd_worker *worker, const kd_task *task);
+
 /* Ends the worker with an error: tells the driver once and stops both threads.  id may be NULL. */
 void kd_worker_fail(kd_worker *worker, const kd_batch_partition *id, const kd_error *err);
 

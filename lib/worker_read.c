@@ -305,22 +305,13 @@ static void doubt_log(kd_task *task)
 	task->begun = false;
 }
 
-/* What the encoder holds back of a range that begins again must not come with it. */
-static void empty_encoder(kd_worker *w, const kd_task *task)
-{
-	kd_buf unused = {0};
-	kd_error err = {0};
-	if (!w->looks_up && w->conf.ops->flush(w->encoder, &task->id, &unused, &err) != KD_OK)
-		kd_log(w->conf.log, KD_LOG_DEBUG, task->id.batch_time_ms, "%s", err.message);
-	kd_buf_done(&unused);
-}
-
 /* The task is begun again after a while. */
 static kd_code begin_again(kd_worker *w, kd_task *task, kd_error *err)
 {
 	int64_t wait_ms = 0;
 	kd_code code = wait_for_it(w, task->id.batch_time_ms, &wait_ms, err);
-	empty_encoder(w, task);
+	if (!w->looks_up)
+		kd_worker_empty_encoder(w, task);
 	doubt_log(task);
 	pthread_mutex_lock(&w->lock);
 	if (task->streaming)

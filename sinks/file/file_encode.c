@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // file_encode: records become lines, ahead of the transaction that writes them.
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <kdirect/json.h>
 
+#include "../common/refuse.h"
 #include "file_row.h"
 #include "file_sink.h"
 
@@ -43,24 +43,6 @@ void file_encoder_close(void *opaque)
 	free(encoder->value);
 	kd_buf_done(&encoder->scratch);
 	free(encoder);
-}
-
-static kd_code refuse_record(const kd_batch_partition *batch, const kd_record *record, kd_error *err,
-	const char *format, ...) KD_PRINTF(4, 5);
-static kd_code refuse_record(const kd_batch_partition *batch, const kd_record *record, kd_error *err,
-	const char *format, ...)
-{
-	char reason[512];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
-	bool first = err && !err->code;
-	kd_error_set(err, KD_ERECORD, KD_STOP, "could not store \"%s/%" PRId32 "@%" PRId64 "\": %s", batch->topic,
-		batch->partition, record->offset, reason);
-	if (first)
-		err->offset = record->offset;
-	return KD_ERECORD;
 }
 
 static kd_code done(bool ok, kd_error *err)

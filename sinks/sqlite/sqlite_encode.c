@@ -3,29 +3,13 @@
 #include "sqlite_encode.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "../common/refuse.h"
 #include "sqlite_text.h"
-
-kd_code sqlite_refuse_record(const kd_batch_partition *batch, const kd_record *record, kd_error *err,
-	const char *format, ...)
-{
-	char reason[512];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(reason, sizeof reason, format, args);
-	va_end(args);
-	bool first = err && !err->code;
-	kd_error_set(err, KD_ERECORD, KD_STOP, "could not store \"%s/%" PRId32 "@%" PRId64 "\": %s", batch->topic,
-		batch->partition, record->offset, reason);
-	if (first)
-		err->offset = record->offset;
-	return KD_ERECORD;
-}
 
 kd_code sqlite_encode_no_memory(kd_error *err)
 {
@@ -50,10 +34,10 @@ static kd_code put_content(sqlite_encoder *encoder, const sqlite_column *column,
 	if (!bytes)
 		return sqlite_put_null(out) ? KD_OK : sqlite_encode_no_memory(err);
 	if (text && !sqlite_is_text(bytes, size))
-		return sqlite_refuse_record(batch, record, err, "column \"%s\": it is not text: not UTF-8, or it holds a NUL byte",
+		return refuse_record(batch, record, err, "column \"%s\": it is not text: not UTF-8, or it holds a NUL byte",
 			column->name);
 	if (target->raw && target->format == SQLITE_FORMAT_JSON && !is_json(encoder, bytes, size))
-		return sqlite_refuse_record(batch, record, err, "column \"%s\": it is not valid JSON", column->name);
+		return refuse_record(batch, record, err, "column \"%s\": it is not valid JSON", column->name);
 	if (!sqlite_put_bytes(out, text ? SQLITE_TAG_TEXT : SQLITE_TAG_BLOB, bytes, size))
 		return sqlite_encode_no_memory(err);
 	return KD_OK;

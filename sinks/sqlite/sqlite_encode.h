@@ -24,9 +24,6 @@ typedef struct sqlite_encoder {
 	char *named[SQLITE_NAMED_FIELDS];
 } sqlite_encoder;
 
-/* KD_ERECORD with the record's coordinates before the reason. */
-kd_code sqlite_refuse_record(const kd_batch_partition *batch, const kd_record *record, kd_error *err,
-	const char *format, ...) KD_PRINTF(4, 5);
 kd_code sqlite_encode_no_memory(kd_error *err);
 
 /* Appends the value of a column that does not come from a JSON field. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sqlite_encode.h"
+#include "../common/refuse.h"
 #include "sqlite_text.h"
 
 static const sqlite_column *find_column(const sqlite_target *target, const char *name, size_t size, size_t *ret_index)
@@ -27,7 +28,7 @@ static kd_code meet_unknown(sqlite_encoder *encoder, const char *name, const kd_
 	const kd_record *record, kd_error *err)
 {
 	if (encoder->target->refuse_unknown)
-		return sqlite_refuse_record(batch, record, err, "field \"%s\": the table has no such column", name);
+		return refuse_record(batch, record, err, "field \"%s\": the table has no such column", name);
 	for (size_t i = 0; i < encoder->n_named; i++)
 		if (!strcmp(encoder->named[i], name))
 			return KD_OK;
@@ -75,7 +76,7 @@ static kd_code take_field(sqlite_encoder *encoder, const kd_batch_partition *bat
 		return KD_OK;
 	if (sqlite3_column_type(stmt, 1) == SQLITE_TEXT &&
 		!sqlite_is_text(sqlite3_column_text(stmt, 1), (size_t) sqlite3_column_bytes(stmt, 1)))
-		return sqlite_refuse_record(batch, record, err, "column \"%s\": it escapes half a surrogate pair", column->name);
+		return refuse_record(batch, record, err, "column \"%s\": it escapes half a surrogate pair", column->name);
 	size_t at = encoder->scratch.size;
 	if (!put_json_value(stmt, &encoder->scratch))
 		return sqlite_encode_no_memory(err);
@@ -88,13 +89,13 @@ static kd_code check_document(const kd_batch_partition *batch, const kd_record *
 {
 	const char *p = record->value, *end = p + record->value_size;
 	if (!sqlite_is_text(record->value, record->value_size))
-		return sqlite_refuse_record(batch, record, err, "its value is not text: not UTF-8, or it holds a NUL byte");
+		return refuse_record(batch, record, err, "its value is not text: not UTF-8, or it holds a NUL byte");
 	if (sqlite_json_escapes_nul(record->value, record->value_size))
-		return sqlite_refuse_record(batch, record, err, "its value holds \\u0000, which SQLite's text cannot");
+		return refuse_record(batch, record, err, "its value holds \\u0000, which SQLite's text cannot");
 	while (p < end && strchr(" \t\r\n", *p))
 		p++;
 	if (p == end || *p != '{')
-		return sqlite_refuse_record(batch, record, err, "its value is not a JSON object");
+		return refuse_record(batch, record, err, "its value is not a JSON object");
 	return KD_OK;
 }
 
@@ -114,7 +115,7 @@ static kd_code take_fields(sqlite_encoder *encoder, const kd_batch_partition *ba
 		return code;
 	if (rc == SQLITE_NOMEM)
 		return sqlite_encode_no_memory(err);
-	return sqlite_refuse_record(batch, record, err, "its value is not valid JSON");
+	return refuse_record(batch, record, err, "its value is not valid JSON");
 }
 
 static kd_code put_columns(sqlite_encoder *encoder, const kd_batch_partition *batch, const kd_record *record,
@@ -143,7 +144,7 @@ kd_code sqlite_encode_fields(sqlite_encoder *encoder, const kd_batch_partition *
 	if (!record->value) {
 		if (target->skip_null)
 			return KD_OK;
-		return sqlite_refuse_record(batch, record, err,
+		return refuse_record(batch, record, err,
 			"its value is null; \"sink.null_value\": \"skip\" leaves such records out");
 	}
 	encoder->scratch.size = 0;
