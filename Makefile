@@ -60,7 +60,9 @@ TOOL_SRC   := $(wildcard tools/kdirect.c tools/cmd_demo.c tools/demo_*.c tools/c
 CONNECTOR_SRC := $(filter-out $(TOOL_SRC),$(wildcard tools/*.c))
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
-SUITES     := unit mock conformance pg kafka cli connector crash examples
+SUITES     := unit sim mock conformance pg kafka cli connector crash faults examples
+# Those that need the named fault points.
+FAULT_SUITES := crash faults
 TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 # Files of a suite that are not test_*.c are shared by its programs.
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
@@ -193,6 +195,7 @@ test: ## install what is missing, then everything: all suites, sanitizers, the t
 	@tests/support/test-all.sh
 # Each suite runs with the servers it needs, started for it and stopped after it.
 check-unit:        ## pure functions, table by table; no server
+check-sim:         ## planner, ledger, range completion and commit under a simulated clock, broker and sink, from one seed
 check-mock:        ## against librdkafka's in-process brokers; no server
 check-conformance: ## one suite for every transactional sink
 check-pg:          ## against a throw-away PostgreSQL
@@ -200,6 +203,7 @@ check-kafka:       ## against a real Apache Kafka broker and a throw-away Postgr
 check-cli:         ## help, exit codes, golden output
 check-connector:   ## programs and plugins of others: configuration, plugins, try, an installation; no server
 check-crash:       ## kill at random and at every named fault point, restart, compare
+check-faults:      ## every other named fault: networks, zombies, PostgreSQL, Kafka, this machine
 check-examples:    ## every example and tutorial, built outside the tree against an installation, and killed
 SERVERS_examples    := pg kafka
 SERVERS_conformance := pg
@@ -207,15 +211,16 @@ SERVERS_pg          := pg
 SERVERS_kafka       := pg kafka
 SERVERS_cli         := pg kafka
 SERVERS_crash       := pg kafka
+SERVERS_faults      := pg kafka
 $(foreach s,$(SUITES),$(eval build-$(s) run-$(s): all $(call suite,$(s))))
 build-connector run-connector: | $(OTHERS) $(PLUGINS)
 build-crash run-crash: | $(VICTIM_SRC:%.c=$(BUILD)/%)
 $(SUITES:%=build-%):
 $(SUITES:%=run-%): run-%:
 	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh $* '$(SERVERS_$*)' $(filter $(BUILD)/tests/%,$^)
-$(filter-out check-crash,$(SUITES:%=check-%)): check-%: run-%
-check-crash:
-	@$(MAKE) --no-print-directory FAULTS=1 run-crash
+$(filter-out $(FAULT_SUITES:%=check-%),$(SUITES:%=check-%)): check-%: run-%
+$(FAULT_SUITES:%=check-%): check-%:
+	@$(MAKE) --no-print-directory FAULTS=1 run-$*
 KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka
 check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once where the system's own is too old
 	@path=$$(tests/support/librdkafka.sh path) || { echo '  kafka-sink: not run, see above'; \
