@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "crash.h"
@@ -17,7 +18,7 @@
 #include "tmpdir.h"
 #include "wait.h"
 
-enum { HITS = 3, MOST_FILES = 100000, MOST_PARTITIONS = 16, MOST_OFFSETS = 1000000, FENCED_MS = 15000 };
+enum { HITS = 3, MOST_FILES = 100000, MOST_PARTITIONS = 16, MOST_OFFSETS = 1000000, FENCED_MS = 15000, LONG_LEDGER = 2000 };
 
 /* ---- somebody who reads the folder ---- */
 
@@ -300,12 +301,37 @@ static char *write_files(kt_job *job, const char *more)
 	return folder;
 }
 
-static void crash_everywhere(crash_campaign *campaign)
+/* Makes the ledger long enough to be written anew at the next start, without a change of what it says: its last step is
+ * said again and again.  A step cut off by the last kill goes first, as with the sink. */
+static void lengthen_ledger(const char *folder)
+{
+	char *path = kt_path(folder, "_kdirect/ledger.jsonl"), *text = kt_read_file(path);
+	size_t lines = 0;
+
+	char *end = strrchr(text, '\n');
+	kt_check(end, "an empty ledger");
+	end[1] = '\0';
+	for (const char *at = text; *at; at++)
+		lines += *at == '\n';
+	*end = '\0';
+	const char *last = strrchr(text, '\n') ? strrchr(text, '\n') + 1 : text;
+	kt_check(truncate(path, end + 1 - text) == 0, "could not truncate %s", path);
+	FILE *file = fopen(path, "a");
+	for (size_t i = 0; file && i < LONG_LEDGER + 3 * lines; i++)
+		fprintf(file, "%s\n", last);
+	kt_check(file && fclose(file) == 0, "could not write %s", path);
+	free(text);
+	free(path);
+}
+
+static void crash_everywhere(crash_campaign *campaign, const char *folder)
 {
 	for (const crash_point *point = crash_points; point->name; point++) {
 		if (!(point->sqlite && point->postgres) && strncmp(point->name, "file.", 5) != 0)
 			continue;
 		campaign->points++;
+		if (strcmp(point->name, "file.ledger_anew") == 0)
+			lengthen_ledger(folder);
 		for (int hit = 1; hit <= HITS; hit++)
 			crash_at_point(campaign, point, hit);
 	}
@@ -346,7 +372,7 @@ Test(crash_files, each_file_whole_and_once_through_every_fault_point_and_kills_a
 	observer_open(&o, folder);
 	for (int i = 0; i < 60; i++)
 		crash_at_random(&campaign, 400);
-	crash_everywhere(&campaign);
+	crash_everywhere(&campaign, folder);
 	for (int i = 0; i < 60; i++)
 		crash_at_random(&campaign, 900);
 	judge_campaign(&campaign, &o);
