@@ -87,7 +87,7 @@ static bool is_known(const char *name)
 /* The names in the sources: KD_FAULT("a.b"), and "a.commit_sent", which a function passes on to it. */
 static char *points_of_the_sources(void)
 {
-	char *script = kt_format("cd '%s/../..' && grep -rhoE 'KD_FAULT\\(\"[^\"]+\"\\)|\"[a-z]+\\.commit_sent\"'"
+	char *script = kt_format("cd '%s/../..' && grep -rhoE 'KD_FAULT(_[A-Z]+)?\\(\"[^\"]+\"|\"[a-z]+\\.commit_sent\"'"
 				 " lib sinks tools --include=*.c | grep -oE '\"[^\"]+\"' | tr -d '\"' | sort -u", kt_env("KD_TEST_SUPPORT"));
 	const char *argv[] = {"sh", "-c", script, NULL};
 	char *dir = kt_tmpdir(), *names;

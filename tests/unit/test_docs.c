@@ -35,7 +35,7 @@ static int missing(const char *script, const char *page)
 
 Test(docs, every_fault_point_has_its_row_in_the_guarantees)
 {
-	cr_assert_eq(missing("grep -rhoE 'KD_FAULT\\(\"[^\"]+\"\\)|\"[a-z]+\\.commit_sent\"' lib sinks |"
+	cr_assert_eq(missing("grep -rhoE 'KD_FAULT(_[A-Z]+)?\\(\"[^\"]+\"|\"[a-z]+\\.commit_sent\"' lib sinks |"
 		" grep -oE '\"[^\"]+\"' | tr '\"' '`' | sort -u", "docs/GUARANTEES.md"), 0);
 }
 
