@@ -21,9 +21,10 @@ CXX        := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),$(subs
 endif
 SAN        ?=
 FAULTS     ?=
+FUZZ       ?=
 
 comma      := ,
-BUILD      := build/$(subst $(comma),+,$(or $(SAN),plain))$(if $(FAULTS),-faults)$(if $(findstring clang,$(CC)),-clang)
+BUILD      := build/$(subst $(comma),+,$(or $(SAN),plain))$(if $(FAULTS),-faults)$(if $(FUZZ),-fuzz)$(if $(findstring clang,$(CC)),-clang)
 Q          := $(if $(V),,@)
 say         = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
@@ -47,7 +48,7 @@ endif
 
 KD_CPP     := -Ilib/include -Isinks/include -Itools/include -D_GNU_SOURCE -DKD_VERSION='"$(VERSION)"' $(if $(FAULTS),-DKD_FAULTS) $(PKG_CFLAGS)
 KD_WARN    := -Wall -Wextra -Wshadow -Wformat=2 $(if $(WERROR),-Werror)
-KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+KD_GEN     := -fvisibility=hidden -fPIC -pthread $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
               -fno-omit-frame-pointer)
 KD_C       := -std=gnu11 $(KD_WARN) -Wstrict-prototypes -Wmissing-prototypes $(KD_GEN)
 KD_LD      := -pthread $(if $(SAN),-fsanitize=$(SAN))
@@ -76,9 +77,10 @@ OTHERS_SRC := $(wildcard tests/connector/program/*.c)
 PLUGIN_SRC := $(wildcard tests/connector/plugin/*.c)
 RACE_SRC   := $(wildcard tests/race/race_*.c)
 BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
 ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
-              $(BENCH_SRC) $(CONFORM_SRC) $(VICTIM_SRC) $(OTHERS_SRC) $(PLUGIN_SRC)
+              $(BENCH_SRC) $(FUZZ_SRC) $(CONFORM_SRC) $(VICTIM_SRC) $(OTHERS_SRC) $(PLUGIN_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
@@ -98,6 +100,7 @@ OTHERS     := $(OTHERS_SRC:%.c=$(BUILD)/%)
 PLUGINS    := $(PLUGIN_SRC:%.c=$(BUILD)/%.so)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
 PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%) $(VICTIM_SRC:%.c=$(BUILD)/%)
+FUZZERS    := $(FUZZ_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 
 ##@ Build
@@ -124,7 +127,7 @@ $(BUILD)/.flags: FORCE
 # Link again when a source comes or goes: a wildcard alone does not notice a removal.
 $(BUILD)/.sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(sort $(filter-out $(TEST_SRC) $(RACE_SRC) $(BENCH_SRC),$(ALL_SRC))) $(LDFLAGS) $(MALLOC)' >$@.new; \
+	@echo '$(sort $(filter-out $(TEST_SRC) $(RACE_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(ALL_SRC))) $(LDFLAGS) $(MALLOC)' >$@.new; \
 	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $(LIB_A) $(LIB_SO): $(call obj,$(LIB_SRC))
@@ -173,12 +176,14 @@ $(PLUGINS): $(BUILD)/%.so: $(BUILD)/%.o
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared -o $@ $<
 
 $(TESTS): EXTRA = -lcriterion
+$(FUZZERS): EXTRA = -fsanitize=fuzzer
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 $(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 define shared
 $(call suite,$(1)): $(call obj,$(filter tests/$(1)/%,$(SHARED_SRC)))
 endef
 $(foreach s,$(SUITES),$(if $(call suite,$(s)),$(eval $(call shared,$(s)))))
-$(TESTS) $(PLAINS):
+$(TESTS) $(PLAINS) $(FUZZERS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(SINK_LIBS) $(LIB_LIBS) $(EXTRA)
@@ -233,6 +238,11 @@ check-race: ## data races under ThreadSanitizer (plain programs: criterion canno
 	@$(MAKE) --no-print-directory SAN=thread run-race
 run-race: $(RACE_SRC:%.c=$(BUILD)/%)
 	$(Q)BUILD='$(BUILD)' SAN='$(SAN)' tests/support/run-suite.sh race '' $^
+FUZZ_SECONDS ?= 60
+check-fuzz: ## bytes of any kind into what reads job files, records, offsets and ledgers; FUZZ_SECONDS=60 each
+	@$(MAKE) --no-print-directory CC=clang SAN=address,undefined FUZZ=1 CFLAGS='-O1 -g' run-fuzz
+run-fuzz: $(FUZZERS)
+	$(Q)BUILD='$(BUILD)' tests/fuzz/run.sh $(FUZZ_SECONDS) $^
 check-tree: check-headers check-exports check-docs ## public headers, exported names, generated pages
 check-headers: ## each public header compiles alone, as C11 and as C++
 	$(Q)CC='$(CC)' CXX='$(CXX)' tests/support/check-headers.sh $(HEADERS)
@@ -296,6 +306,6 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink \
-	check-race run-race check-tree \
+	check-race run-race check-fuzz run-fuzz check-tree \
 	check-headers check-exports exports docs check-docs api man bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))
