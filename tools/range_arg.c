@@ -54,7 +54,7 @@ static bool parse_at(const char *text, struct range_arg *ret, const char **ret_e
 	*ret_end = at;
 	if (at[0] == '.' && at[1] == '.') {
 		at += 2;
-		if (!number(&at, INT64_MAX - 1, &ret->range.until))
+		if (!number(&at, INT64_MAX, &ret->range.until))
 			return false;
 		*ret_end = at;
 	}

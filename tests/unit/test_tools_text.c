@@ -27,6 +27,7 @@ Test(range_arg, reads_a_place_or_says_what_is_wrong_with_it)
 		{"orders/3@4711..4720", true, "orders", 3, {4711, 4720}, NULL},
 		{"a.b_c-d/0@0", true, "a.b_c-d", 0, {0, 1}, NULL},
 		{"o/2147483647@9223372036854775805", true, "o", 2147483647, {9223372036854775805, 9223372036854775806}, NULL},
+		{"o/1@9223372036854775806..9223372036854775807", true, "o", 1, {9223372036854775806, INT64_MAX}, NULL},
 		{"", false, NULL, 0, {0}, "a topic"},
 		{"orders", false, NULL, 0, {0}, "a topic"},
 		{"/3@1", false, NULL, 0, {0}, "a topic"},
