@@ -16,7 +16,9 @@ static kd_code ensure_session(kd_worker *w, kd_error *err)
 	char role[32];
 	void *session = NULL;
 	snprintf(role, sizeof role, "worker-%d", w->conf.number);
-	kd_code code = w->conf.ops->connect(w->conf.sink, role, &session, err);
+	kd_code code = KD_FAULT_ERROR("sink.before_connect", KD_ESINK, KD_RETRY, err);
+	if (code == KD_OK)
+		code = w->conf.ops->connect(w->conf.sink, role, &session, err);
 	kd_worker_set_session(w, code == KD_OK ? session : NULL);
 	return code;
 }
@@ -111,7 +113,9 @@ static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durabil
 	kd_code code = begin_or_skip(w, task, &done, err);
 	if (code != KD_OK || done)
 		return code;
-	KD_FAULT("commit.begun");
+	code = KD_FAULT_ERROR("commit.begun", KD_ESINK, KD_REPLAY, err);
+	if (code != KD_OK)
+		return code;
 	if (task->consumed || has_broken_off(w, task))
 		return give_up_streamed(w, ret_reread);
 	if (w->looks_up)
@@ -119,10 +123,12 @@ static kd_code land_once(kd_worker *w, kd_task *task, kd_durability *ret_durabil
 	code = write_rows(w, task, err);
 	if (code == KD_OK && has_broken_off(w, task))
 		return give_up_streamed(w, ret_reread);
-	KD_FAULT("commit.written");
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("commit.written", KD_ESINK, KD_REPLAY, err);
 	if (code == KD_OK)
 		code = w->conf.ops->commit(w->ledger.session, &task->result, ret_durability, err);
-	KD_FAULT("commit.done");
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("commit.done", KD_ESINK, KD_RESOLVE, err);
 	return code;
 }
 

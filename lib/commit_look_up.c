@@ -35,7 +35,8 @@ static kd_code refuse(const kd_task *task, kd_error *err)
 static kd_code look_up(kd_worker *w, kd_task *task, kd_error *err)
 {
 	kd_code code = kd_pipeline_look_up(w->pipeline, &task->id, w->records.items, w->records.n, w->ledger.session, err);
-	KD_FAULT("commit.looked-up");
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("commit.looked-up", KD_ESINK, KD_REPLAY, err);
 	return code == KD_ERECORD ? refuse(task, err) : code;
 }
 

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "job_private.h"
+#include "kdirect/fault.h"
 
 /* ---- events ---- */
 
@@ -61,7 +62,8 @@ kd_code kd_job_ensure_session(kd_job *job, kd_error *err)
 {
 	if (job->ledger.session)
 		return KD_OK;
-	return job->ops->connect(job->sink, "driver", &job->ledger.session, err);
+	kd_code code = KD_FAULT_ERROR("sink.before_connect", KD_ESINK, KD_RETRY, err);
+	return code == KD_OK ? job->ops->connect(job->sink, "driver", &job->ledger.session, err) : code;
 }
 
 static void mend_session(kd_job *job)

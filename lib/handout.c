@@ -63,6 +63,13 @@ static void count_task(kd_job *job, const kd_task *task, kd_durability durabilit
 	pthread_mutex_unlock(&job->lock);
 }
 
+/* A fault point's: as if what is in memory were no longer to be trusted. */
+static void forget_all(kd_job *job)
+{
+	kd_error err = {.code = KD_EWENTBACK, .action = KD_REPLAY, .message = "told to forget what is in memory"};
+	kd_job_worker_failed(job, NULL, &err);
+}
+
 static void settle(kd_job *job, const kd_task *task)
 {
 	kd_part *part = kd_job_part(job, task->id.partition_index);
@@ -73,6 +80,8 @@ static void settle(kd_job *job, const kd_task *task)
 	if (task->result.witness.offset >= 0)
 		part->witness = task->result.witness;
 	job->restarts = 0;
+	if (KD_FAULT_FAILS("progress.settled"))
+		forget_all(job);
 	if (job->options.observer)
 		job->options.observer(job->options.observer_opaque, KD_JOB_COMMITTED, &task->id, 1);
 	if (job->mirror && task->durability == KD_DURABLE)
@@ -140,9 +149,13 @@ kd_code kd_job_give_task(kd_job *job, kd_part *part, int64_t batch_time_ms, kd_r
 static kd_code make_durable(kd_job *job, const kd_batch_partition *entries, size_t n, kd_error *err)
 {
 	for (;;) {
-		kd_code code = kd_job_ensure_session(job, err);
+		kd_code code = KD_FAULT_ERROR("plan.before_durable", KD_ESINK, KD_RETRY, err);
+		if (code == KD_OK)
+			code = kd_job_ensure_session(job, err);
 		if (code == KD_OK)
 			code = kd_ledger_plan(&job->ledger, entries, n, err);
+		if (code == KD_OK)
+			code = KD_FAULT_ERROR("plan.after_durable", KD_ESINK, KD_RESOLVE, err);
 		if (code == KD_OK) {
 			kd_retry_reset(&job->retry);
 			return KD_OK;
@@ -194,9 +207,7 @@ kd_code kd_job_plan_batch(kd_job *job, const kd_planner_partition *ranges, kd_er
 	if (!entries)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
 	size_t n = list_entries(job, ranges, batch_time_ms, entries);
-	KD_FAULT("plan.before_durable");
 	kd_code code = make_durable(job, entries, n, err);
-	KD_FAULT("plan.after_durable");
 	if (code == KD_OK) {
 		pthread_mutex_lock(&job->lock);
 		job->progress.batch_time_ms = batch_time_ms;

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "job_private.h"
+#include "kdirect/fault.h"
 
 #define MOST_RESTARTS 5
 
@@ -129,7 +130,11 @@ static kd_code run_once(kd_job *job, kd_error *err)
 	kd_code code = kd_job_start(job, err);
 	if (code == KD_OK)
 		code = kd_job_steady(job, err);
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("shutdown.begun", KD_ESINK, KD_RETRY, err);
 	kd_job_stop_workers(job);
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("shutdown.mid", KD_ESINK, KD_RETRY, err);
 	return code;
 }
 
@@ -163,6 +168,8 @@ kd_code kd_job_run(kd_job *job, kd_error *err)
 	if (job->mirror)
 		kd_mirror_send(job->mirror, true);
 	close_all(job);
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("shutdown.end", KD_ESINK, KD_RETRY, &own);
 	set_running(job, false);
 	if (code == KD_ESTOPPED || (code != KD_OK && atomic_load(&job->stop) && own.action != KD_STOP))
 		code = KD_OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "kafka_client.h"
+#include "kdirect/fault.h"
 
 struct kd_mirror {
 	kd_client *client;
@@ -58,22 +59,28 @@ static void on_committed(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topi
 	tell(opaque, code);
 }
 
+/* The last time the answer is waited for, for a while. */
+static rd_kafka_resp_err_t commit(kd_mirror *mirror, bool last)
+{
+	if (KD_FAULT_FAILS("mirror.before"))
+		return RD_KAFKA_RESP_ERR__TRANSPORT;
+	if (!last)
+		return rd_kafka_commit(mirror->client->rk, mirror->noted, 1);
+	rd_kafka_queue_t *answers = rd_kafka_queue_new(mirror->client->rk);
+	rd_kafka_resp_err_t code = rd_kafka_commit_queue(mirror->client->rk, mirror->noted, answers, on_committed, mirror);
+	if (!code)
+		rd_kafka_queue_poll_callback(answers, 2000);
+	rd_kafka_queue_destroy(answers);
+	return code;
+}
+
 void kd_mirror_send(kd_mirror *mirror, bool last)
 {
 	kd_client_serve(mirror->client);
 	if (mirror->noted->cnt == 0)
 		return;
-	rd_kafka_queue_t *answers = rd_kafka_queue_new(mirror->client->rk);
-	if (last) {
-		rd_kafka_resp_err_t code = rd_kafka_commit_queue(mirror->client->rk, mirror->noted, answers, on_committed, mirror);
-		if (code)
-			tell(mirror, code);
-		else
-			rd_kafka_queue_poll_callback(answers, 2000);
-	} else {
-		tell(mirror, rd_kafka_commit(mirror->client->rk, mirror->noted, 1));
-	}
-	rd_kafka_queue_destroy(answers);
+	rd_kafka_resp_err_t code = commit(mirror, last);
+	tell(mirror, !code && KD_FAULT_FAILS("mirror.after") ? RD_KAFKA_RESP_ERR__TIMED_OUT : code);
 	rd_kafka_topic_partition_list_destroy(mirror->noted);
 	mirror->noted = rd_kafka_topic_partition_list_new(16);
 }

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "kafka_error.h"
+#include "kdirect/fault.h"
 #include "reader_limits.h"
 #include "reader_private.h"
 
@@ -253,6 +254,8 @@ kd_code kd_reader_assign_pending(kd_reader *reader, kd_error *err)
 {
 	if (!reader->pending)
 		return KD_OK;
+	if (KD_FAULT_FAILS("fetch.assign"))
+		return kd_kafka_error(RD_KAFKA_RESP_ERR__TRANSPORT, err, "could not assign partitions: told to fail");
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int) reader->n_slots);
 	for (size_t i = 0; i < reader->n_slots; i++) {
 		const kd_slot *slot = reader->slots[i];

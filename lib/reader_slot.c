@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "kafka_error.h"
+#include "kdirect/fault.h"
 #include "reader_private.h"
 #include "record.h"
 
@@ -224,12 +225,18 @@ static kd_code hand_out(const rd_kafka_message_t *message, kd_reader_fn *fn, voi
 	return fn(opaque, &record, err);
 }
 
+static kd_code judge_first(kd_slot *slot, int64_t offset, kd_error *err)
+{
+	const kd_code code = kd_slot_judge_first(slot, offset, err);
+	return code == KD_OK ? KD_FAULT_ERROR("fetch.first", KD_EBROKER, KD_RETRY, err) : code;
+}
+
 // Judges the stash's first message.  *ret_stop: it stays, and nothing more is to be handed out now.
 static kd_code take_message(kd_slot *slot, kd_reader_fn *fn, void *opaque, size_t *delivered, bool *ret_stop,
 	kd_error *err)
 {
 	rd_kafka_message_t *message = slot->stash[slot->stash_at];
-	kd_code code = slot->fresh ? kd_slot_judge_first(slot, message->offset, err) : KD_OK;
+	kd_code code = slot->fresh ? judge_first(slot, message->offset, err) : KD_OK;
 	if (code != KD_OK)
 		return code;
 	slot->fresh = false;

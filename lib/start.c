@@ -101,7 +101,9 @@ static kd_code insist(kd_job *job, kd_code (*step)(kd_job *, kd_ledger_image *, 
 static kd_code contact(kd_job *job, kd_ledger_image *image, kd_error *err)
 {
 	(void) image;
-	kd_code code = open_kafka(job, err);
+	kd_code code = KD_FAULT_ERROR("start.contact", KD_EBROKER, KD_RETRY, err);
+	if (code == KD_OK)
+		code = open_kafka(job, err);
 	if (code == KD_OK)
 		code = open_sink(job, err);
 	if (code == KD_OK)
@@ -253,9 +255,10 @@ static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 	kd_code code = take_over(job, image, err);
 	if (code != KD_OK)
 		return code;
-	KD_FAULT("start.owned");
 	job->ledger.me = image->owner;
-	code = kd_recover_check(image, err);
+	code = KD_FAULT_ERROR("start.owned", KD_ESINK, KD_RETRY, err);
+	if (code == KD_OK)
+		code = kd_recover_check(image, err);
 	if (code == KD_OK)
 		code = kd_job_find_partitions(job, image->segments, image->n_segments, err);
 	if (code == KD_OK)
@@ -282,7 +285,8 @@ kd_code kd_job_start(kd_job *job, kd_error *err)
 	}
 	if (code == KD_OK)
 		code = replay(job, &image, err);
-	KD_FAULT("start.replayed");
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("start.replayed", KD_EWENTBACK, KD_REPLAY, err);
 	kd_ledger_image_done(&image);
 	return code;
 }

@@ -97,9 +97,12 @@ static kd_code plan(kd_job *job, kd_error *err)
 	kd_planner_partition *ranges = calloc(job->n_parts ? job->n_parts : 1, sizeof *ranges);
 	if (!ranges)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "no memory to plan");
-	KD_FAULT("plan.before_offsets");
 	int64_t total = 0;
-	kd_code code = kd_job_read_ends(job, err);
+	kd_code code = KD_FAULT_ERROR("plan.before_offsets", KD_EBROKER, KD_RETRY, err);
+	if (code == KD_OK)
+		code = kd_job_read_ends(job, err);
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("plan.after_offsets", KD_EBROKER, KD_RETRY, err);
 	if (code == KD_OK)
 		code = plan_ranges(job, ranges, &total, err);
 	if (code == KD_OK && total > 0) {
@@ -401,6 +404,8 @@ static kd_code last_look(kd_job *job, kd_error *err)
 	kd_code code = verify(job, err);
 	if (code == KD_OK)
 		code = look(job, err);
+	if (code == KD_OK)
+		code = KD_FAULT_ERROR("progress.last_look", KD_ESINK, KD_RETRY, err);
 	if (code == KD_OK || err->action == KD_STOP || err->code == KD_EWENTBACK || err->code == KD_ESINK)
 		return code;
 	kd_error_clear(err); /* brokers that went away in the meantime take nothing back */

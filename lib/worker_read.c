@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "kdirect/fault.h"
 #include "witness.h"
 #include "worker_private.h"
 
@@ -82,7 +83,9 @@ static kd_code take_record(void *opaque, const kd_record *record, kd_error *err)
 	kd_chunk *chunk = kd_task_open_chunk(task);
 	if (!chunk)
 		return no_memory(err);
-	kd_code code = KD_OK;
+	kd_code code = KD_FAULT_ERROR("decode.mid", KD_ESINK, KD_RETRY, err);
+	if (code != KD_OK)
+		return code;
 	if (!w->looks_up)
 		code = encode_record(w, task, record, &chunk->rows, err);
 	else if (!kd_record_pack(record, &chunk->rows))
@@ -91,7 +94,7 @@ static kd_code take_record(void *opaque, const kd_record *record, kd_error *err)
 		return code;
 	task->result.records++;
 	note_witness(task, record);
-	return KD_OK;
+	return KD_FAULT_ERROR("fetch.mid", KD_EBROKER, KD_RETRY, err);
 }
 
 /* ---- chunks and budget ---- */
@@ -382,6 +385,8 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 	else if (code == KD_OK)
 		code = kd_reader_poll(w->reader, lane->slot, records_a_poll(w), take_record, &delivery, &status, err);
 	code = kd_error_explain(err, code, "sink", w->conf.ops->name);
+	if (code == KD_OK && status.complete)
+		code = KD_FAULT_ERROR("fetch.end", KD_EBROKER, KD_RETRY, err);
 	if (status.delivered && task->open && !w->looks_up && (code == KD_OK || err->code == KD_ELOSS))
 		code = flush(w, task, err);
 	if (status.log_start >= 0)

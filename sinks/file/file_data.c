@@ -135,7 +135,7 @@ static kd_code finish_files(file_session *session, kd_error *err)
 static kd_code put_in_place(file_session *session, kd_error *err)
 {
 	file_sink *sink = session->sink;
-	kd_code code = KD_OK;
+	kd_code code = KD_FAULT_ERROR("file.committed", KD_EIO, KD_RESOLVE, err);
 	for (size_t i = 0; !code && i <= sink->shape.n_tables; i++)
 		if (session->out[i].path)
 			code = file_put_in_place(sink, session->out[i].name, session->out[i].place, FILE_IN_DOUBT, err);
@@ -162,10 +162,8 @@ static kd_code commit_locked(file_session *session, const kd_batch_result *resul
 	session->in_doubt = !code || !sink->ledger.journal;
 	if (code)
 		return code;
-	KD_FAULT("file.committed");
 	code = put_in_place(session, err);
-	KD_FAULT("file.renamed");
-	return code;
+	return code ? code : KD_FAULT_ERROR("file.renamed", KD_EIO, KD_RESOLVE, err);
 }
 
 kd_code file_commit(void *opaque, const kd_batch_result *result, kd_durability *ret_durability, kd_error *err)
@@ -178,9 +176,10 @@ kd_code file_commit(void *opaque, const kd_batch_result *result, kd_durability *
 		return kd_error_set(err, KD_ESINK, KD_STOP, "could not commit to \"%s\": it was given %" PRId64 " of %" PRId64
 			" rows", session->sink->target, session->rows, result->rows);
 	kd_code code = finish_files(session, err);
+	if (!code)
+		code = KD_FAULT_ERROR("file.synced", KD_EIO, KD_REPLAY, err);
 	if (code)
 		return code;
-	KD_FAULT("file.synced");
 	char *note = file_note(session->out, session->sink->shape.n_tables + 1);
 	if (!note)
 		return kd_error_set(err, KD_ENOMEM, KD_REPLAY, "could not commit: no memory");

@@ -358,7 +358,10 @@ static kd_code write_anew(file_ledger *ledger, const char *path, kd_error *err)
 		return code;
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	bool ok = fd >= 0 && write_dump(fd, &dump) && fsync(fd) == 0;
-	KD_FAULT("file.ledger_anew");
+	if (ok && KD_FAULT_FAILS("file.ledger_anew")) {
+		ok = false;
+		errno = ENOSPC;
+	}
 	ok = ok && rename(path, ledger->path) == 0;
 	if (!ok)
 		code = failed(ledger, errno, "write anew", err);
@@ -400,7 +403,10 @@ kd_code file_ledger_append(file_ledger *ledger, journal_step *step, file_phase p
 		return file_error_set(err, ENOMEM, phase, "could not write to \"%s\"", ledger->path);
 	}
 	bool ok = write_all(ledger->fd, text.data, text.size);
-	KD_FAULT("file.ledger_written");
+	if (ok && KD_FAULT_FAILS("file.ledger_written")) {
+		ok = false;
+		errno = ENOSPC;
+	}
 	if (!ok || fsync(ledger->fd) != 0) {
 		kd_buf_done(&text);
 		return take_back(ledger, errno, phase, err);

@@ -47,8 +47,10 @@ static kd_code open_transaction(kafka_session *session, const kd_owner *me, cons
 	if (code)
 		return code;
 	session->in_data = true;
-	*ret_cas = KD_CAS_DONE;
-	return KD_OK;
+	code = KD_FAULT_ERROR("kafka.begun", KD_ESINK, KD_REPLAY, err);
+	if (!code)
+		*ret_cas = KD_CAS_DONE;
+	return code;
 }
 
 kd_code kafka_begin(void *opaque, const kd_owner *me, const kd_batch_partition *entry, kd_cas *ret_cas, kd_error *err)
@@ -63,7 +65,6 @@ kd_code kafka_begin(void *opaque, const kd_owner *me, const kd_batch_partition *
 		forget(session);
 		kafka_turn_give(session);
 	}
-	KD_FAULT("kafka.begun");
 	return code;
 }
 
@@ -104,8 +105,7 @@ kd_code kafka_write(void *opaque, const void *bytes, size_t size, kd_error *err)
 		if (!code)
 			code = send_row(session, &message, err);
 	}
-	KD_FAULT("kafka.rows_sent");
-	return code;
+	return code ? code : KD_FAULT_ERROR("kafka.rows_sent", KD_ESINK, KD_REPLAY, err);
 }
 
 static kd_code send_ledger(kafka_session *session, const journal_step *step, kd_error *err)
@@ -144,10 +144,12 @@ kd_code kafka_commit(void *opaque, const kd_batch_result *result, kd_durability 
 	kd_code code = make_step(session, result, &step, err);
 	if (!code)
 		code = send_ledger(session, &step, err);
-	KD_FAULT("kafka.commit.before");
+	if (!code)
+		code = KD_FAULT_ERROR("kafka.commit.before", KD_ESINK, KD_REPLAY, err);
 	if (!code)
 		code = kafka_producer_commit(sink->producer, &session->interrupted, err);
-	KD_FAULT("kafka.commit.after");
+	if (!code && KD_FAULT_FAILS("kafka.commit.after"))
+		code = kafka_producer_doubt(sink->producer, rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "told to fail"), err);
 	if (!code) {
 		kafka_ledger_took(&sink->ledger, &step, sink->producer->last_line);
 		forget(session);

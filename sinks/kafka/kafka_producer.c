@@ -346,6 +346,17 @@ static kd_code judge_delivery(kafka_producer *p, const atomic_bool *stop, kd_err
 	return KD_OK;
 }
 
+kd_code kafka_producer_doubt(kafka_producer *p, rd_kafka_error_t *take_error, kd_error *err)
+{
+	/* Where the request was sent nobody knows what became of it; where it was not, to ask does no harm. */
+	p->unknown = true;
+	if (p->refused) {
+		rd_kafka_error_destroy(take_error);
+		return fail_refused(p, KAFKA_IN_COMMIT, err);
+	}
+	return fail(p, take_error, KAFKA_IN_COMMIT, "commit to Kafka", err);
+}
+
 kd_code kafka_producer_commit(kafka_producer *p, const atomic_bool *stop, kd_error *err)
 {
 	deliver(p, stop);
@@ -357,13 +368,7 @@ kd_code kafka_producer_commit(kafka_producer *p, const atomic_bool *stop, kd_err
 		p->in_txn = false;
 		return KD_OK;
 	}
-	/* Where the request was sent nobody knows what became of it; where it was not, to ask does no harm. */
-	p->unknown = true;
-	if (p->refused) {
-		rd_kafka_error_destroy(error);
-		return fail_refused(p, KAFKA_IN_COMMIT, err);
-	}
-	return fail(p, error, KAFKA_IN_COMMIT, "commit to Kafka", err);
+	return kafka_producer_doubt(p, error, err);
 }
 
 void kafka_producer_abort(kafka_producer *p, const atomic_bool *stop)

@@ -177,6 +177,8 @@ kd_code kafka_producer_send_line(kafka_producer *p, const journal_line *line, co
 kd_code kafka_producer_send_offset(kafka_producer *p, const char *group, const kd_batch_partition *entry,
 	const atomic_bool *stop, kd_error *err) KD_CHECK;
 kd_code kafka_producer_commit(kafka_producer *p, const atomic_bool *stop, kd_error *err) KD_CHECK;
+/* The error of a commit that nobody knows the outcome of: what follows is for a new producer. */
+kd_code kafka_producer_doubt(kafka_producer *p, rd_kafka_error_t *take_error, kd_error *err);
 void kafka_producer_abort(kafka_producer *p, const atomic_bool *stop);
 
 /* ---- the ledger's topic: kafka_ledger.c ---- */

@@ -104,12 +104,14 @@ static kd_code renew(kafka_session *session, const kd_owner *me, kd_error *err)
 		return kd_error_set(err, KD_EBUSY, KD_RETRY,
 			"another start of job \"%s\" has its transactional id and may be taking over: waiting for it", sink->job);
 	code = init_producer(session, err);
-	KD_FAULT("kafka.producer_ready");
+	if (!code)
+		code = KD_FAULT_ERROR("kafka.producer_ready", KD_ESINK, KD_RETRY, err);
 	if (!code)
 		code = kafka_ledger_settle(ledger, &session->interrupted, err);
+	if (!code)
+		code = KD_FAULT_ERROR("kafka.ledger_read", KD_ESINK, KD_RETRY, err);
 	if (code)
 		return code;
-	KD_FAULT("kafka.ledger_read");
 	sink->settled = true;
 	sink->fenced_ms = 0;
 	ledger->foreign = false;
@@ -154,10 +156,12 @@ kd_code kafka_step_commit(kafka_session *session, const journal_step *step, kd_e
 	if (!p)
 		return kd_error_set(err, KD_EBUSY, KD_RETRY, "another start of job \"%s\" owns it", session->sink->job);
 	kd_code code = send_lines(session, step, err);
-	KD_FAULT("kafka.step.sent");
+	if (!code)
+		code = KD_FAULT_ERROR("kafka.step.sent", KD_ESINK, KD_REPLAY, err);
 	if (!code)
 		code = kafka_producer_commit(p, &session->interrupted, err);
-	KD_FAULT("kafka.step.committed");
+	if (!code && KD_FAULT_FAILS("kafka.step.committed"))
+		code = kafka_producer_doubt(p, rd_kafka_error_new(RD_KAFKA_RESP_ERR__TIMED_OUT, "told to fail"), err);
 	if (!code)
 		kafka_ledger_took(&session->sink->ledger, step, p->last_line);
 	else

@@ -224,8 +224,8 @@ kd_code pg_call_run(pg_call *call, const char *fault, kd_error *err)
 	kd_code code = send_all(call, err);
 	if (code != KD_OK)
 		return code;
-	if (fault)
-		KD_FAULT(fault);
+	if (fault && KD_FAULT_FAILS(fault))
+		pg_conn_cut(session);
 	for (size_t i = 0; i < call->n; i++)
 		if (!take_results(call, i, &code, err))
 			return code != KD_OK ? code : pg_conn_lost(session, call->doing, err);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -286,6 +287,11 @@ static bool interrupted(const pg_session *session)
 {
 	struct pollfd fd = {.fd = session->wake, .events = POLLIN};
 	return poll(&fd, 1, 0) > 0;
+}
+
+void pg_conn_cut(const pg_session *session)
+{
+	(void) shutdown(PQsocket(session->conn), SHUT_RDWR);
 }
 
 kd_code pg_conn_lost(pg_session *session, const char *doing, kd_error *err)

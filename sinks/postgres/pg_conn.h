@@ -94,6 +94,9 @@ bool pg_conn_result(pg_session *session, const char *doing, PGresult **ret_resul
 /* Marks the connection lost and fills err by the phase. */
 kd_code pg_conn_lost(pg_session *session, const char *doing, kd_error *err);
 
+/* Cuts the line, as a fault point does; libpq finds out by itself. */
+void pg_conn_cut(const pg_session *session);
+
 /* From another thread: the wait that is on and every later one fails. */
 void pg_conn_interrupt(pg_session *session);
 

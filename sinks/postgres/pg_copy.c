@@ -67,7 +67,8 @@ static heard send_bytes(pg_session *session, const char *bytes, size_t size)
 		if (PQputCopyData(session->conn, bytes + sent, (int) n) != 1)
 			return HEARD_END;
 		sent += n;
-		KD_FAULT("sink.copy_mid");
+		if (KD_FAULT_FAILS("sink.copy_mid"))
+			pg_conn_cut(session);
 		heard what = flush(session);
 		if (what != HEARD_NOTHING)
 			return what;
@@ -181,7 +182,8 @@ static kd_code open_copy(pg_session *session, const struct pg_frame *frame, kd_e
 		kd_buf_done(&sql);
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not %s: no memory", doing);
 	}
-	KD_FAULT("sink.before_copy");
+	if (KD_FAULT_FAILS("sink.before_copy"))
+		pg_conn_cut(session);
 	session->copies++;
 	bool sent = PQsendQuery(session->conn, sql.data);
 	kd_buf_done(&sql);
@@ -218,7 +220,8 @@ kd_code pg_copy_end(pg_session *session, kd_error *err)
 	kd_code code = after(session, send_bytes(session, PG_COPY_TRAILER, PG_COPY_TRAILER_SIZE), err);
 	if (code != KD_OK)
 		return code;
-	KD_FAULT("sink.copy_end");
+	if (KD_FAULT_FAILS("sink.copy_end"))
+		pg_conn_cut(session);
 	session->copying = false;
 	if (PQputCopyEnd(session->conn, NULL) != 1)
 		return pg_conn_lost(session, doing, err);

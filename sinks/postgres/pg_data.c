@@ -97,8 +97,8 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 	*ret_cas = done ? KD_CAS_DONE : KD_CAS_MISS;
 	if (!done)
 		pg_session_rollback(session);
-	else
-		KD_FAULT("sink.after_begin");
+	else if (KD_FAULT_FAILS("sink.after_begin"))
+		pg_conn_cut(session);
 	return code;
 }
 
@@ -272,11 +272,12 @@ kd_code pg_data_commit(void *opaque, const kd_batch_result *result, kd_durabilit
 		add_gaps(&call, result);
 	pg_call_sql(&call, "set local search_path to default"); /* for triggers deferred until COMMIT */
 	pg_call_commit(&call);
-	KD_FAULT("sink.before_commit");
+	if (KD_FAULT_FAILS("sink.before_commit"))
+		pg_conn_cut(session);
 	code = pg_call_run(&call, "sink.commit_sent", err);
 	pg_call_done(&call);
-	if (code == KD_OK)
-		KD_FAULT("sink.after_commit");
+	if (code == KD_OK && KD_FAULT_FAILS("sink.after_commit"))
+		pg_conn_cut(session);
 	*ret_durability = session->here_only ? KD_DURABLE_HERE_ONLY : KD_DURABLE;
 	return code;
 }

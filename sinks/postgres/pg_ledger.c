@@ -131,7 +131,8 @@ kd_code pg_append_plan(void *opaque, const kd_owner *me, const kd_batch_partitio
 	pg_call_done(&call);
 	kd_buf_done(&lock.from);
 	kd_buf_done(&lock.until);
-	KD_FAULT("plan.before_commit");
+	if (KD_FAULT_FAILS("plan.before_commit"))
+		pg_conn_cut(session);
 	return pg_ledger_end(session, code, done, doing, "plan.commit_sent", ret_cas, err);
 }
 
@@ -167,7 +168,8 @@ kd_code pg_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *
 	kd_code code = pg_call_run(&call, NULL, err);
 	bool done = code == KD_OK && pg_call_number(&call, withdraw) == 2;
 	pg_call_done(&call);
-	KD_FAULT("withdraw.before_commit");
+	if (KD_FAULT_FAILS("withdraw.before_commit"))
+		pg_conn_cut(session);
 	return pg_ledger_end(session, code, done, doing, "withdraw.commit_sent", ret_cas, err);
 }
 
@@ -323,6 +325,7 @@ kd_code pg_prune(void *opaque, const kd_owner *me, const char *job, int64_t keep
 	*ret_removed = code == KD_OK ? pg_call_number(&call, prune) : 0;
 	*ret_more = code == KD_OK && *PQgetvalue(call.statement[prune].result, 0, 1) == 't';
 	pg_call_done(&call);
-	KD_FAULT("prune.before_commit");
+	if (KD_FAULT_FAILS("prune.before_commit"))
+		pg_conn_cut(session);
 	return pg_ledger_end(session, code, true, doing, "prune.commit_sent", NULL, err);
 }

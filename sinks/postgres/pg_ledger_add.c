@@ -256,7 +256,8 @@ kd_code pg_add_partitions(void *opaque, const kd_owner *me, const char *job, con
 	kd_code code = look(session, me, job, &a, &own, err);
 	if (code == KD_OK && own)
 		code = add(session, me, job, &a, ret_segments, err);
-	KD_FAULT("partitions.before_commit");
+	if (KD_FAULT_FAILS("partitions.before_commit"))
+		pg_conn_cut(session);
 	code = pg_ledger_end(session, code, own, doing, "partitions.commit_sent", ret_cas, err);
 	for (size_t i = 0; i < n && code != KD_OK; i++) {
 		free(ret_segments[i].topic);

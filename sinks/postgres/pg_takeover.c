@@ -222,8 +222,8 @@ static kd_code take_over(pg_session *session, const kd_take_over *request, kd_le
 {
 	stored job = {0};
 	kd_code code = lock_job(session, request, &job, err);
-	if (code == KD_OK)
-		KD_FAULT("takeover.locked");
+	if (code == KD_OK && KD_FAULT_FAILS("takeover.locked"))
+		pg_conn_cut(session);
 	if (code == KD_OK && (job.created || !job.same_topics))
 		code = refuse_rivals(session, request, err);
 	if (code == KD_OK)
@@ -233,7 +233,8 @@ static kd_code take_over(pg_session *session, const kd_take_over *request, kd_le
 	image->created = job.created;
 	image->owner.epoch = job.epoch + 1;
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
-	KD_FAULT("takeover.before_commit");
+	if (KD_FAULT_FAILS("takeover.before_commit"))
+		pg_conn_cut(session);
 	return pg_session_commit(session, doing, "takeover.commit_sent", err);
 }
 

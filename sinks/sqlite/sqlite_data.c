@@ -52,7 +52,8 @@ kd_code sqlite_begin(void *opaque, const kd_owner *me, const kd_batch_partition 
 	int64_t now_ms = sqlite_now_ms();
 	int moved = 0, marked = 0;
 	int rc = move_position(conn, me, entry, now_ms, &moved);
-	KD_FAULT("sqlite.position_moved");
+	if (rc == SQLITE_OK && KD_FAULT_FAILS("sqlite.position_moved"))
+		rc = SQLITE_FULL;
 	if (rc == SQLITE_OK && moved == 1)
 		rc = mark_identifier(conn, me, entry, now_ms, &marked);
 	if (rc != SQLITE_OK)
@@ -196,10 +197,7 @@ kd_code sqlite_commit(void *opaque, const kd_batch_result *result, kd_durability
 		return sqlite_error_set(err, conn->db, rc, SQLITE_IN_DATA, "could not complete the ledger of job \"%s\"",
 			session->job);
 	forget(session);
-	KD_FAULT("sqlite.commit.before");
-	code = sqlite_txn_commit(session, SQLITE_IN_DATA_COMMIT, err);
-	KD_FAULT("sqlite.commit.after");
-	return code;
+	return sqlite_txn_commit(session, SQLITE_IN_DATA_COMMIT, err);
 }
 
 void sqlite_abort(void *opaque)

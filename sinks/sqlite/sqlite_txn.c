@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kdirect/fault.h"
 #include "sqlite_sink.h"
 
 static void give_up_turn(sqlite_session *session)
@@ -98,10 +99,21 @@ void sqlite_txn_rollback(sqlite_session *session)
 	give_up_turn(session);
 }
 
+/* The rows of a batch partition, or a step of the ledger alone. */
+static int commit(sqlite_conn *conn, bool rows)
+{
+	if (rows ? KD_FAULT_FAILS("sqlite.commit.before") : KD_FAULT_FAILS("sqlite.step.before"))
+		return SQLITE_FULL;
+	int rc = sqlite_conn_run(conn, NULL, "commit", NULL, 0);
+	if (rc == SQLITE_OK && (rows ? KD_FAULT_FAILS("sqlite.commit.after") : KD_FAULT_FAILS("sqlite.step.after")))
+		return SQLITE_IOERR;
+	return rc;
+}
+
 kd_code sqlite_txn_commit(sqlite_session *session, sqlite_phase phase, kd_error *err)
 {
 	sqlite_sink *sink = session->sink;
-	int rc = sqlite_conn_run(&sink->writer, NULL, "commit", NULL, 0);
+	int rc = commit(&sink->writer, phase == SQLITE_IN_DATA_COMMIT);
 	if (rc == SQLITE_OK) {
 		give_up_turn(session);
 		return KD_OK;

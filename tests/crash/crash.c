@@ -20,15 +20,32 @@ enum {
 };
 
 const crash_point crash_points[] = {
+	{"start.contact", true, true, CRASH_AT_START},
+	{"sink.before_connect", true, true, CRASH_AT_START},
 	{"start.owned", true, true, CRASH_AT_START},
 	{"start.replayed", true, true, CRASH_AT_START},
 	{"plan.before_offsets", true, true, CRASH_ALWAYS},
+	{"plan.after_offsets", true, true, CRASH_ALWAYS},
 	{"plan.before_durable", true, true, CRASH_ALWAYS},
 	{"plan.after_durable", true, true, CRASH_ALWAYS},
+	{"fetch.assign", true, true, CRASH_AT_START},
+	{"fetch.first", true, true, CRASH_ALWAYS},
+	{"decode.mid", true, true, CRASH_ALWAYS},
+	{"fetch.mid", true, true, CRASH_ALWAYS},
+	{"fetch.end", true, true, CRASH_ALWAYS},
 	{"commit.begun", true, true, CRASH_ALWAYS},
 	{"commit.looked-up", false, false, CRASH_ALWAYS}, /* test_crash_look_up.c */
 	{"commit.written", true, true, CRASH_ALWAYS},
 	{"commit.done", true, true, CRASH_ALWAYS},
+	{"progress.settled", true, true, CRASH_ALWAYS},
+	{"progress.last_look", true, true, CRASH_ALWAYS}, /* of a run that is --until-latest */
+	{"mirror.before", false, false, CRASH_ALWAYS}, /* mirror.*: faults/test_points.c, with a mirror_group */
+	{"mirror.after", false, false, CRASH_ALWAYS},
+	{"shutdown.begun", true, true, CRASH_ALWAYS}, /* shutdown.*: of a run that ends */
+	{"shutdown.mid", true, true, CRASH_ALWAYS},
+	{"shutdown.end", true, true, CRASH_ALWAYS},
+	{"sqlite.step.before", true, false, CRASH_ALWAYS},
+	{"sqlite.step.after", true, false, CRASH_ALWAYS},
 	{"sqlite.position_moved", true, false, CRASH_ALWAYS},
 	{"sqlite.commit.before", true, false, CRASH_ALWAYS},
 	{"sqlite.commit.after", true, false, CRASH_ALWAYS},

@@ -39,8 +39,8 @@ declared() {
 	grep -hE '^KD_API' {lib,sinks,tools}/include/kdirect/*.h |
 		sed -E 's/^KD_API extern const [a-z_]+ ([^;]*);.*/\1/; s/, /\n/g; s/^KD_API [^(]*[ *](kd_[a-z0-9_]+)\(.*/\1/'
 }
-# A plugin defines the entries, a build with fault points kd_fault_hit.
-elsewhere='^kd_(plugin_entry|conformance_entry|fault_hit)$'
+# A plugin defines the entries, a build with fault points those of fault.h.
+elsewhere='^kd_(plugin_entry|conformance_entry|fault_hit|fault_error)$'
 if [ "$verb" = check ]; then
 	diff -u --label 'the public headers' --label 'the shared libraries' <(declared | LC_ALL=C sort -u | grep -vE "$elsewhere") \
 		<(for library; do exported "$library"; done | LC_ALL=C sort -u | grep -vE "$elsewhere") || {
