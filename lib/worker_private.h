@@ -25,7 +25,7 @@ struct kd_lane {
 	kd_witness seen;    /* the next witness, should the log come into doubt: of a record delivered since */
 	bool rested;        /* everything submitted was read since the last look */
 	int64_t next_look_ms;
-	atomic_bool doubted; /* set by the driver: look for the witness */
+	atomic_bool doubted; /* set by the driver, or after an absence: look for the witness */
 	/* both threads */
 	kd_task *head, *tail; /* tasks in the order of the log, the one that lands next first; under the lock */
 };
@@ -43,6 +43,7 @@ struct kd_worker {
 	/* reader thread only */
 	kd_reader *reader;
 	kd_retry reader_retry;
+	int64_t awake_ms; /* when it last ran, as far as it knows */
 
 	/* lander thread only; the session is set under the lock, so that a stop may interrupt it */
 	kd_ledger ledger; /* its session is NULL while there is no connection */

@@ -16,6 +16,7 @@
 #define STREAMING_WINDOW (4 * KD_CHUNK_BYTES)
 #define WAIT_MS 1000
 #define LOOK_AGAIN_MS 10000
+#define AWAY_MS (2 * WAIT_MS)
 
 /* One partition's turn. */
 struct turn {
@@ -308,6 +309,23 @@ static void doubt_log(kd_task *task)
 	task->begun = false;
 }
 
+/* A process that was frozen saw nothing of what happened meanwhile, and afterwards its requests go well: neither an error
+ * nor an offset need tell that a topic was made anew (I10).  So after each absence, in all partitions, the last record
+ * from before it must stand where it stood.  Asked before records are taken and after: they may be of the new log. */
+static bool was_away(kd_worker *w)
+{
+	int64_t now_ms = kd_clock_mono_ms();
+	bool away = now_ms - w->awake_ms > AWAY_MS;
+	w->awake_ms = now_ms;
+	if (!away)
+		return false;
+	pthread_mutex_lock(&w->lock);
+	for (kd_lane *lane = w->lanes; lane; lane = lane->next)
+		kd_worker_doubt(lane);
+	pthread_mutex_unlock(&w->lock);
+	return true;
+}
+
 /* The task is begun again after a while. */
 static kd_code begin_again(kd_worker *w, kd_task *task, kd_error *err)
 {
@@ -377,6 +395,7 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 {
 	kd_reader_status status = {.log_start = -1, .complete = false};
 	struct delivery delivery = {w, task};
+	kd_witness seen = lane->seen;
 	size_t size = task->open ? task->open->rows.size : 0;
 	size_t capacity = task->open ? task->open->rows.capacity : 0;
 	kd_code code = task->begun ? KD_OK : begin_task(w, lane, task, err);
@@ -384,6 +403,10 @@ static kd_code read_some(kd_worker *w, kd_lane *lane, kd_task *task, bool *ret_p
 		status.complete = true;
 	else if (code == KD_OK)
 		code = kd_reader_poll(w->reader, lane->slot, records_a_poll(w), take_record, &delivery, &status, err);
+	if (was_away(w)) {
+		lane->seen = seen;
+		status.complete = false;
+	}
 	code = kd_error_explain(err, code, "sink", w->conf.ops->name);
 	if (code == KD_OK && status.complete)
 		code = KD_FAULT_ERROR("fetch.end", KD_EBROKER, KD_RETRY, err);
@@ -463,6 +486,7 @@ static kd_code take_turn(kd_worker *w, const struct turn *turn, bool *ret_progre
 	if (lane->slot < 0)
 		code = kd_reader_add(w->reader, lane->topic, lane->partition,
 			lane->witness.offset >= 0 ? lane->witness.offset : lane->position, &lane->slot, err);
+	(void) was_away(w);
 	if (code == KD_OK && turn->task && is_doubtful(lane, turn->task))
 		doubt_log(turn->task);
 	if (code == KD_OK && turn->task && lane->witness.offset >= 0)
@@ -494,6 +518,7 @@ void *kd_worker_read(void *worker)
 	kd_error err = {0};
 	const kd_batch_partition *id = NULL;
 	kd_code code = KD_OK;
+	w->awake_ms = kd_clock_mono_ms();
 	while (code == KD_OK && !atomic_load(&w->stop)) {
 		bool progressed = false;
 		if (!collect_turns(w, &turns))
