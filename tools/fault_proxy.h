@@ -27,13 +27,15 @@ enum fault_deed {
 	FAULT_DELAY_ANSWER, /* by `ms` */
 	FAULT_CUT,          /* both sides are closed in good order (FIN) instead of the request being passed */
 	FAULT_HALF_OPEN,    /* from this request on nothing passes in either direction, and nothing is closed */
-	FAULT_CUT_REQUEST,  /* after `bytes` bytes of it */
-	FAULT_CUT_ANSWER    /* after `bytes` bytes of its answer */
+	FAULT_CUT_REQUEST,  /* after `bytes` bytes of it, what a COPY sends included; a shorter one: before the next */
+	FAULT_CUT_ANSWER    /* after `bytes` bytes of its answer; a shorter one: after it */
 };
 
 struct fault_order {
 	enum fault_deed deed;
 	const char *text; /* PostgreSQL: the query holds this text, in any case of letters; NULL: any.  Copied */
+	bool whole;       /* the query is that text, and does not only hold it: "commit" is in "committed_at", too */
+	const char *in;   /* PostgreSQL: an earlier query of the same transaction holds this text; NULL: any.  Copied */
 	int api_key;      /* Kafka: of this kind (KIP numbers them: 0 Produce, 1 Fetch, 2 ListOffsets, 3 Metadata); -1: any */
 	int hit;          /* at the hit-th that matches, from 1, counted from now on; 0: at every one */
 	int ms;
@@ -54,10 +56,17 @@ int fault_proxy_port(const struct fault_proxy *proxy);
 bool fault_proxy_arm(struct fault_proxy *proxy, const struct fault_order *order);
 /* Takes back the orders that are not done yet. */
 void fault_proxy_disarm(struct fault_proxy *proxy);
-/* How many orders were done by now (one with hit 0 counts each time). */
+/* How many orders were done by now (one with hit 0 counts each time): a delay when it is over, a request that was held
+ * when it was answered, too. */
 int64_t fault_proxy_done(struct fault_proxy *proxy);
+/* How many were begun: their request was seen. */
+int64_t fault_proxy_begun(struct fault_proxy *proxy);
+/* How many connections there are. */
+int fault_proxy_connections(struct fault_proxy *proxy);
 
-/* New connections are reset at once, until it is called with false. */
+/* The following three have taken effect when they return.
+ *
+ * New connections are reset at once, until it is called with false. */
 void fault_proxy_refuse(struct fault_proxy *proxy, bool on);
 /* Nothing passes on any connection, in either direction, until it is called with false: a network that lost its way. */
 void fault_proxy_freeze(struct fault_proxy *proxy, bool on);
