@@ -10,13 +10,30 @@
 #include <string.h>
 
 #include "check.h"
+#include "oracle.h"
 
 #define TIMEOUT_MS 60000
 
 struct kt_producer {
 	rd_kafka_t *rk;
 	rd_kafka_resp_err_t failure; /* the first message that was not delivered */
+	kt_notes *notes;             /* NULL: none are wanted */
+	bool in_transaction;
 };
+
+/* A repeated idempotent send may be acknowledged without its place: nothing can be noted of it. */
+static void note(kt_producer *producer, const rd_kafka_message_t *message)
+{
+	if (!producer->notes || message->offset < 0)
+		return;
+	kt_notes_add(producer->notes, &(kt_note) {
+		.partition = message->partition,
+		.state = producer->in_transaction ? KT_NOTE_OPEN : KT_NOTE_COMMITTED,
+		.offset = message->offset,
+		.checksum = kt_checksum(message->key, message->key_len, message->payload, message->len),
+		.writer = producer,
+	});
+}
 
 static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
@@ -25,6 +42,8 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 	(void) rk;
 	if (message->err && !producer->failure)
 		producer->failure = message->err;
+	else if (!message->err)
+		note(producer, message);
 }
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -74,6 +93,11 @@ void kt_producer_close(kt_producer *producer)
 		return;
 	rd_kafka_destroy(producer->rk);
 	free(producer);
+}
+
+void kt_producer_note(kt_producer *producer, kt_notes *notes)
+{
+	producer->notes = notes;
 }
 
 static rd_kafka_headers_t *make_headers(const char *const *texts)
@@ -147,16 +171,26 @@ void kt_producer_flush(kt_producer *producer)
 void kt_txn_begin(kt_producer *producer)
 {
 	check(rd_kafka_begin_transaction(producer->rk), "begin a transaction");
+	producer->in_transaction = true;
+}
+
+static void end(kt_producer *producer, bool committed)
+{
+	producer->in_transaction = false;
+	if (producer->notes)
+		kt_notes_end(producer->notes, producer, committed);
 }
 
 void kt_txn_commit(kt_producer *producer)
 {
 	kt_producer_flush(producer);
 	check(rd_kafka_commit_transaction(producer->rk, TIMEOUT_MS), "commit a transaction");
+	end(producer, true);
 }
 
 void kt_txn_abort(kt_producer *producer)
 {
 	kt_producer_flush(producer);
 	check(rd_kafka_abort_transaction(producer->rk, TIMEOUT_MS), "abort a transaction");
+	end(producer, false);
 }

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "notes.h"
+
 #define KT_ANY_PARTITION (-1) /* by the key's hash, at random without a key */
 
 typedef struct kt_producer kt_producer;
@@ -38,6 +40,8 @@ kt_fill_fn kt_fill_numbers;
 /* bootstrap NULL: the suite's cluster.  The rest are librdkafka properties as name, value pairs, ended by NULL. */
 kt_producer *kt_producer_open(const char *bootstrap, ...) __attribute__((sentinel));
 void kt_producer_close(kt_producer *producer);
+/* Notes from now on what the broker acknowledges, and how transactions end. */
+void kt_producer_note(kt_producer *producer, kt_notes *notes);
 
 /* Queues one message, waiting where the queue is full. */
 void kt_produce(kt_producer *producer, const char *topic, int partition, const kt_message *message);
