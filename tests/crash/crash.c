@@ -15,9 +15,17 @@
 enum {
 	PARTITIONS = 4,
 	FIRST_RECORDS = 20000,
-	HITS = 3,
-	REACH_MS = 30000, /* to get to a point on a busy machine */
+	WORK = 80,        /* records of a run: a batch, of all partitions */
+	WIDE = 400,       /* too many for a narrow batch, of each partition */
+	FED_HITS = 6,     /* runs to a point that bring work of their own: after these it comes to an end */
+	MOST_HITS = 10,
+	SOME_HITS = 3,    /* a double fault's hits are up to this one */
+	RUN_MS = 90000,   /* a bounded run, on a busy machine */
 };
+
+#define SMALL_BATCHES "batch.max_records_per_batch=400"
+#define LARGE_BATCHES "batch.max_records_per_batch=100000"
+#define NARROW_BATCHES "batch.max_records_per_batch=20"
 
 const crash_point crash_points[] = {
 	{"start.contact", true, true, CRASH_AT_START},
@@ -84,88 +92,17 @@ const crash_point crash_points[] = {
 	{0},
 };
 
-/* ---- the source ---- */
-
-typedef struct source_state {
-	unsigned int seed;
-	int64_t number;
-} source_state;
-
-/* Keyed records of 8 to 400 bytes; a null key or a null value now and then. */
-static void fill(void *opaque, int64_t i, kt_message *message)
+int crash_points_of(const crash_sink *sink, const crash_point **ret_points)
 {
-	source_state *state = opaque;
-	int size = 8 + rand_r(&state->seed) % 392;
+	int n = 0;
 
-	(void) i;
-	memset(message->value_space, 'a' + (int) (state->number % 26), (size_t) size);
-	snprintf(message->value_space, sizeof(message->value_space), "%" PRId64 ":", state->number);
-	message->value_space[strlen(message->value_space)] = '.';
-	message->value = rand_r(&state->seed) % 50 ? message->value_space : NULL;
-	message->value_size = message->value ? (size_t) size : 0;
-	snprintf(message->key_space, sizeof(message->key_space), "key-%d", rand_r(&state->seed) % 5000);
-	message->key = rand_r(&state->seed) % 50 ? message->key_space : NULL;
-	message->key_size = message->key ? strlen(message->key_space) : 0;
-	state->number++;
-}
-
-static void *produce(void *opaque)
-{
-	crash_campaign *campaign = opaque;
-	const char *topic = campaign->job.topic;
-	source_state state = {.seed = campaign->seed};
-	kt_producer *plain = kt_producer_open(NULL, "compression.type", "zstd", "enable.idempotence", "true",
-		"topic.metadata.refresh.interval.ms", "1000", NULL);
-	kt_producer *txn = kt_producer_open(NULL, "compression.type", "zstd", "transactional.id", topic,
-		"topic.metadata.refresh.interval.ms", "1000", NULL);
-	int64_t rest_ms = 0;
-
-	kt_produce_many(plain, topic, KT_ANY_PARTITION, FIRST_RECORDS, fill, &state);
-	kt_producer_flush(plain);
-	while (!atomic_load(&campaign->source_ends)) {
-		if (kt_now_ms() < rest_ms) {
-			kt_pause();
+	for (const crash_point *point = crash_points; point->name; point++) {
+		if (!sink->passes(point))
 			continue;
-		}
-		rest_ms = kt_now_ms() + 60;
-		kt_produce_many(plain, topic, KT_ANY_PARTITION, rand_r(&state.seed) % 60, fill, &state);
-		kt_txn_begin(txn);
-		kt_produce_many(txn, topic, KT_ANY_PARTITION, 1 + rand_r(&state.seed) % 120, fill, &state);
-		if (rand_r(&state.seed) % 4)
-			kt_txn_commit(txn);
-		else
-			kt_txn_abort(txn);
-		atomic_store(&campaign->produced, (long) state.number);
+		kt_check(n < CRASH_MOST_POINTS, "too many points");
+		ret_points[n++] = point;
 	}
-	kt_producer_flush(plain);
-	kt_producer_close(plain);
-	kt_producer_close(txn);
-	return NULL;
-}
-
-/* ---- the target, with an effect that would tell of every repetition (I11) ---- */
-
-static void make_table(kt_store *store)
-{
-	if (store->kind == KT_POSTGRES)
-		kt_store_exec(store,
-			"create table t(kafka_topic text, kafka_partition int, kafka_offset bigint, kafka_timestamp timestamptz,"
-			"  key bytea, value bytea, headers jsonb);"
-			"create table counter(partition int primary key, n bigint not null, bytes bigint not null);"
-			"create function count_rows() returns trigger language plpgsql as $$ begin"
-			"  insert into counter select kafka_partition, count(*), coalesce(sum(length(value)), 0) from news group by 1"
-			"   on conflict (partition) do update set n = counter.n + excluded.n, bytes = counter.bytes + excluded.bytes;"
-			"  return null; end $$;"
-			"create trigger counting after insert on t referencing new table as news"
-			" for each statement execute function count_rows()");
-	else
-		kt_store_exec(store,
-			"create table t(kafka_topic text not null, kafka_partition integer not null, kafka_offset integer not null,"
-			"  kafka_timestamp text, key blob, value blob, headers text);"
-			"create table counter(partition integer primary key, n integer not null, bytes integer not null);"
-			"create trigger counting after insert on t begin"
-			"  insert into counter values(new.kafka_partition, 1, coalesce(length(new.value), 0))"
-			"   on conflict (partition) do update set n = n + 1, bytes = bytes + excluded.bytes; end");
+	return n;
 }
 
 /* ---- the campaign ---- */
@@ -179,35 +116,53 @@ static unsigned int choose_seed(void)
 	return given ? (unsigned int) strtoul(given, NULL, 10) : (unsigned int) (now.tv_sec ^ now.tv_nsec) % 1000000;
 }
 
-void crash_open(crash_campaign *campaign, kt_store_kind kind)
+void crash_open_job(crash_campaign *campaign, const crash_sink *sink, int partitions)
 {
-	static const char *const flags[] = {"--set", "batch.max_records_per_batch=400", "--set", "retry_timeout_ms=60000"};
+	*campaign = (crash_campaign) {.sink = sink, .partitions = partitions};
+	kt_job_open(&campaign->job, sink->store, partitions);
+	sink->open(campaign);
+}
 
-	*campaign = (crash_campaign) {.seed = choose_seed(), .partitions = PARTITIONS};
+void crash_close_job(crash_campaign *campaign)
+{
+	campaign->sink->close(campaign);
+	kt_job_close(&campaign->job);
+}
+
+void crash_open(crash_campaign *campaign, const crash_sink *sink)
+{
+	static const char *const flags[] = {"--set", SMALL_BATCHES, "--set", "retry_timeout_ms=60000"};
+
+	crash_open_job(campaign, sink, PARTITIONS);
 	memcpy(campaign->flags, flags, sizeof(flags));
-	printf("crash: %s, KD_SEED=%u\n", kind == KT_POSTGRES ? "postgres" : "sqlite", campaign->seed);
+	campaign->seed = campaign->chance = choose_seed();
+	campaign->work = WORK;
+	campaign->most_hits = MOST_HITS;
+	printf("crash: %s, KD_SEED=%u\n", sink->name, campaign->seed);
 	fflush(stdout);
-	kt_job_open(&campaign->job, kind, PARTITIONS);
-	kt_job_write(&campaign->job, kind == KT_POSTGRES ? "\"workers\": 2" : NULL);
-	make_table(&campaign->job.store);
-	kt_check(pthread_create(&campaign->source, NULL, produce, campaign) == 0, "no thread");
+	crash_source_open(campaign);
+	crash_feed(campaign, FIRST_RECORDS);
 }
 
 void crash_close(crash_campaign *campaign)
 {
-	kt_job_close(&campaign->job);
+	crash_source_close(campaign);
+	crash_close_job(campaign);
 }
 
-static kt_process *start(crash_campaign *campaign, const char *fault)
+/* ---- runs ---- */
+
+kt_process *crash_start(crash_campaign *campaign, const char *fault, bool until_latest)
 {
 	const char *const *f = campaign->flags;
 
-	return kt_job_start(&campaign->job, fault, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], NULL);
+	return until_latest ? kt_job_start(&campaign->job, fault, "--until-latest", f[0], f[1], f[2], f[3], f[4], f[5], NULL)
+			    : kt_job_start(&campaign->job, fault, f[0], f[1], f[2], f[3], f[4], f[5], NULL);
 }
 
-static bool has_ended(void *process)
+void crash_catch_up(crash_campaign *campaign)
 {
-	return !kt_process_running(process);
+	kt_job_must_end(kt_job_run(&campaign->job, NULL, 240000), 0, NULL, 0);
 }
 
 /* It may end by the kill, and in no other way. */
@@ -221,114 +176,201 @@ static void must_be_killed(kt_process *process)
 
 void crash_at_random(crash_campaign *campaign, int most_ms)
 {
-	kt_process *process = start(campaign, NULL);
+	int64_t began = kt_now_ms(), end = began + rand_r(&campaign->chance) % most_ms;
+	kt_process *process = crash_start(campaign, NULL, false);
 
-	(void) kt_wait_until(has_ended, process, rand_r(&campaign->seed) % most_ms);
+	while (kt_process_running(process) && kt_now_ms() < end) {
+		crash_feed(campaign, rand_r(&campaign->chance) % 120);
+		if (kt_now_ms() < end)
+			kt_pause();
+	}
 	kt_process_signal(process, SIGKILL);
 	must_be_killed(process);
-	campaign->kills_at_random++;
+	campaign->at_random++;
+	campaign->killing_ms += kt_now_ms() - began;
 }
 
-/* Leaves a plan behind that nobody commits. */
-static void die_with_a_plan(crash_campaign *campaign)
+/* The program works until it is done: true where the fault killed it, false where it ended well before. */
+static bool is_killed(crash_campaign *campaign, const char *fault)
 {
-	kt_process *process = start(campaign, "plan.after_durable:1:kill");
+	int64_t began = kt_now_ms();
+	kt_process *process = crash_start(campaign, fault, true);
+	int code = kt_process_wait(process, RUN_MS);
 
-	kt_check(kt_wait_until(has_ended, process, REACH_MS), "no plan:\n%s", kt_process_stderr(process));
-	must_be_killed(process);
-	campaign->kills_at_points++;
+	kt_check(code == 0 || code == 128 + SIGKILL, "with %s the program ended with %d:\n%s", fault, code,
+		kt_process_stderr(process));
+	kt_process_free(process);
+	if (code == 0)
+		return false;
+	campaign->at_points++;
+	campaign->killing_ms += kt_now_ms() - began;
+	return true;
 }
+
+/* ---- at a point ---- */
 
 /* Makes the ledger old, in whole days. */
-static void age(crash_campaign *campaign)
+static void age(kt_store *store)
 {
-	kt_store *store = &campaign->job.store;
-
 	if (store->kind == KT_POSTGRES)
 		kt_store_exec(store, "update @batch_partition set committed_at = committed_at - interval '100 days'");
 	else
 		kt_store_exec(store, "update @batch_partition set committed_at = committed_at - 8640000000");
 }
 
-static void prepare(crash_campaign *campaign, crash_way way)
+static void prepare(crash_campaign *campaign, const crash_point *point)
 {
-	if (way == CRASH_GROWN)
+	if (campaign->sink->prepare)
+		campaign->sink->prepare(campaign, point);
+	if (point->way == CRASH_GROWN) {
 		kt_topic_grow(campaign->job.admin, campaign->job.topic, ++campaign->partitions);
-	else if (way == CRASH_NARROWED)
-		die_with_a_plan(campaign);
-	else if (way == CRASH_PRUNING)
-		age(campaign);
+	} else if (point->way == CRASH_PRUNING) {
+		age(&campaign->job.store);
+	} else if (point->way == CRASH_NARROWED) {
+		/* leaves a plan behind that nobody commits */
+		crash_feed(campaign, WIDE);
+		kt_check(is_killed(campaign, "plan.after_durable:1:kill"), "there was no plan");
+	}
 }
 
-void crash_at_point(crash_campaign *campaign, const crash_point *point, int hit)
+/* Small batches of little work, but now and then large ones of much. */
+static void bring_work(crash_campaign *campaign)
+{
+	bool large = campaign->large_one_in && rand_r(&campaign->chance) % campaign->large_one_in == 0;
+
+	campaign->flags[1] = large ? LARGE_BATCHES : SMALL_BATCHES;
+	crash_feed(campaign, large ? campaign->large_work : campaign->work);
+}
+
+bool crash_at_point(crash_campaign *campaign, const crash_point *point, int hit)
 {
 	char fault[128];
-	kt_process *process;
+	bool killed;
 
-	prepare(campaign, point->way);
-	snprintf(fault, sizeof(fault), "%s:%d:kill", point->name, point->way == CRASH_ALWAYS ? hit : 1);
+	prepare(campaign, point);
+	if (hit <= FED_HITS)
+		bring_work(campaign);
+	snprintf(fault, sizeof(fault), "%s:%d:kill", point->name, hit);
 	if (point->way == CRASH_NARROWED)
-		campaign->flags[1] = "batch.max_records_per_batch=20";
-	process = start(campaign, fault);
-	campaign->flags[1] = "batch.max_records_per_batch=400";
-	if (!kt_wait_until(has_ended, process, REACH_MS)) {
-		kt_process_signal(process, SIGKILL);
-		kt_fail("point %s was not reached:\n%s", fault, kt_process_stderr(process));
-	}
-	must_be_killed(process);
-	campaign->kills_at_points++;
+		campaign->flags[1] = NARROW_BATCHES;
+	killed = is_killed(campaign, fault);
+	campaign->flags[1] = SMALL_BATCHES;
+	return killed;
 }
 
-void crash_at_all_points(crash_campaign *campaign)
+void crash_until_survived(crash_campaign *campaign, const crash_point *point)
 {
-	bool postgres = campaign->job.store.kind == KT_POSTGRES;
+	int hit = 1;
 
-	for (const crash_point *point = crash_points; point->name; point++) {
-		if (!(postgres ? point->postgres : point->sqlite))
-			continue;
-		campaign->points++;
-		for (int hit = 1; hit <= HITS; hit++)
-			crash_at_point(campaign, point, hit);
+	while (crash_at_point(campaign, point, hit)) {
+		if (hit++ == campaign->most_hits) {
+			printf("crash: no run survived %s up to hit %d\n", point->name, campaign->most_hits);
+			break;
+		}
+	}
+	kt_check(hit > 1, "point %s was not reached", point->name);
+	campaign->points++;
+}
+
+void crash_until_all_survive(crash_campaign *campaign)
+{
+	const crash_point *points[CRASH_MOST_POINTS];
+	int n = crash_points_of(campaign->sink, points);
+
+	crash_catch_up(campaign);
+	for (int i = 0; i < n; i++)
+		crash_until_survived(campaign, points[i]);
+}
+
+/* ---- double faults ---- */
+
+static int some_hit(crash_campaign *campaign)
+{
+	return 1 + rand_r(&campaign->chance) % SOME_HITS;
+}
+
+void crash_pair(crash_campaign *campaign, const crash_point *p, const crash_point *q)
+{
+	/* a first hit there always is; of a later one a run may know nothing */
+	if (!crash_at_point(campaign, p, some_hit(campaign)))
+		kt_check(crash_at_point(campaign, p, 1), "point %s was not reached", p->name);
+	if (!crash_at_point(campaign, q, some_hit(campaign))) {
+		kt_check(crash_at_point(campaign, p, 1), "point %s was not reached", p->name);
+		kt_check(crash_at_point(campaign, q, 1), "point %s was not reached after %s", q->name, p->name);
+	}
+	kt_job_must_end(crash_start(campaign, NULL, true), 0, NULL, RUN_MS);
+	campaign->pairs++;
+}
+
+void crash_pairs(crash_campaign *campaign, int n)
+{
+	const crash_point *points[CRASH_MOST_POINTS];
+	int of = crash_points_of(campaign->sink, points);
+
+	for (int i = 0; i < n; i++) {
+		int p = rand_r(&campaign->chance) % of, q = rand_r(&campaign->chance) % of;
+		crash_pair(campaign, points[p], points[q]);
 	}
 }
 
 /* ---- the judgement ---- */
 
-/* Where the counter of a partition is not the exact count and sum of the table. */
-static int64_t wrong_counters(kt_store *store)
+void crash_audit(kt_job *job, const char *flag)
 {
-	return kt_store_int(store,
-		"select count(*) from (select kafka_partition as p, count(*) as n, coalesce(sum(length(value)), 0) as bytes from t"
-		" group by 1) as r left join counter c on c.partition = r.p where c.n is null or c.n <> r.n or c.bytes <> r.bytes");
-}
-
-static void audit(crash_campaign *campaign)
-{
-	kt_process *process = kt_kdirect(campaign->job.dir, NULL, "audit", campaign->job.path, NULL);
-	int code = kt_process_wait(process, 60000);
+	kt_process *process = kt_kdirect(job->dir, NULL, "audit", job->path, flag, NULL);
+	int code = kt_process_wait(process, 120000);
 
 	kt_check(code == 0, "audit ended with %d:\n%s%s", code, kt_process_stdout(process), kt_process_stderr(process));
 	kt_process_free(process);
 }
 
-void crash_judge(crash_campaign *campaign, int least_kills)
+crash_finding crash_find(crash_campaign *campaign)
 {
-	kt_job *job = &campaign->job;
-	int kills = campaign->kills_at_random + campaign->kills_at_points;
+	crash_catch_up(campaign);
+	return campaign->sink->judge(campaign);
+}
 
-	atomic_store(&campaign->source_ends, true);
-	pthread_join(campaign->source, NULL);
-	kt_job_must_end(kt_job_run(job, NULL, 180000), 0, NULL, 0);
-	kt_verdict v = kt_judge_table(&job->store, "t", job->topic);
-	int64_t untiled = kt_judge_tiling(&job->store, "j"), wrong = wrong_counters(&job->store);
-	printf("crash: %d kills (%d at %d points, %d at random), %ld produced, %" PRId64 " rows, missing %" PRId64
-	       ", double %" PRId64 ", altered %" PRId64 ", foreign %" PRId64 ", not tiled %" PRId64 ", counters wrong %" PRId64
-	       "\n",
-		kills, campaign->kills_at_points, campaign->points, campaign->kills_at_random,
-		atomic_load(&campaign->produced), v.rows, v.missing, v.doubled, v.altered, v.foreign, untiled, wrong);
+void crash_tell(const crash_campaign *campaign, const char *suite, const crash_finding *finding)
+{
+	int kills = campaign->at_points + campaign->at_random;
+
+	printf("%s: %d kills at %s (%d at %d points and in %d double faults, %d at random, %" PRId64 " ms each), %" PRId64
+	       " records, %" PRId64 " rows, missing %" PRId64 ", double %" PRId64 "%s\n",
+		suite, kills, campaign->sink->name, campaign->at_points, campaign->points, campaign->pairs, campaign->at_random,
+		kills ? campaign->killing_ms / kills : 0, campaign->source.number, finding->rows, finding->missing,
+		finding->doubled, finding->what);
 	fflush(stdout);
-	kt_check(!v.missing && !v.doubled && !v.altered && !v.foreign && !untiled && !wrong, "not exactly once");
-	kt_check(v.rows > FIRST_RECORDS, "only %" PRId64 " rows came", v.rows);
-	kt_check(kills >= least_kills, "only %d kills", kills);
-	audit(campaign);
+}
+
+void crash_must_be_clean(const crash_finding *finding)
+{
+	kt_check(!finding->missing && !finding->doubled && !finding->wrong, "not exactly once: missing %" PRId64
+		", double %" PRId64 "%s", finding->missing, finding->doubled, finding->what);
+}
+
+void crash_judge(crash_campaign *campaign, const char *suite, int least_kills)
+{
+	crash_finding finding = crash_find(campaign);
+
+	crash_tell(campaign, suite, &finding);
+	crash_must_be_clean(&finding);
+	kt_check(finding.rows > FIRST_RECORDS / 4, "only %" PRId64 " rows came", finding.rows);
+	kt_check(campaign->at_points + campaign->at_random >= least_kills, "only %d kills",
+		campaign->at_points + campaign->at_random);
+	free(finding.what);
+}
+
+void crash_everything(const crash_sink *sink, const char *suite, int at_random, int most_ms, int pairs, int least_kills)
+{
+	crash_campaign campaign;
+
+	crash_open(&campaign, sink);
+	for (int i = 0; i < at_random / 2; i++)
+		crash_at_random(&campaign, most_ms);
+	crash_until_all_survive(&campaign);
+	crash_pairs(&campaign, pairs);
+	for (int i = 0; i < at_random / 2; i++)
+		crash_at_random(&campaign, most_ms);
+	crash_judge(&campaign, suite, least_kills);
+	crash_close(&campaign);
 }
