@@ -55,12 +55,15 @@ static void on_signal(int number)
 
 static void watch_signals(kd_job *job)
 {
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, hangup;
 
 	atomic_store(&running, job);
 	sigemptyset(&action.sa_mask);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, NULL, &hangup);
+	if (hangup.sa_handler != SIG_IGN) /* nohup */
+		sigaction(SIGHUP, &action, NULL);
 }
 
 /* ---- telling ---- */
@@ -311,7 +314,7 @@ const struct verb verb_run = {
 		"A second start of the same job takes it over, and the first one ends with exit code 3. Lost brokers and "
 		"databases are waited for (retry_timeout_ms). What cannot be delivered stops the job with the topic, partition "
 		"and offset, the reason, and the command that gives the record up.\n\n"
-		"The log goes to stderr. SIGTERM and SIGINT end cleanly within seconds, a second one at once.",
+		"The log goes to stderr. SIGTERM, SIGINT and SIGHUP end cleanly within seconds, a second one at once.",
 	.options = options,
 	.exits =
 		"0  stopped on request, or --until-latest reached\n"
