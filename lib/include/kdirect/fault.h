@@ -21,6 +21,7 @@
 #define KDIRECT_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "kdirect/error.h"
 
@@ -41,10 +42,13 @@ KD_API kd_code kd_fault_error(const char *name, kd_code code, kd_action action, 
 #define KD_FAULT_FAILS(name) kd_fault_hit(name)
 /* A point that fails with an error: a kd_code. */
 #define KD_FAULT_ERROR(name, code, action, err) kd_fault_error(name, code, action, err)
+/* A point's name for a function that several points are in: NULL where there are none. */
+#define KD_FAULT_NAME(name) name
 #else
 #define KD_FAULT(name) ((void) 0)
 #define KD_FAULT_FAILS(name) false
 #define KD_FAULT_ERROR(name, code, action, err) KD_OK
+#define KD_FAULT_NAME(name) NULL
 #endif
 
 #ifdef __cplusplus
