@@ -274,7 +274,7 @@ kd_code pg_data_commit(void *opaque, const kd_batch_result *result, kd_durabilit
 	pg_call_commit(&call);
 	if (KD_FAULT_FAILS("sink.before_commit"))
 		pg_conn_cut(session);
-	code = pg_call_run(&call, "sink.commit_sent", err);
+	code = pg_call_run(&call, KD_FAULT_NAME("sink.commit_sent"), err);
 	pg_call_done(&call);
 	if (code == KD_OK && KD_FAULT_FAILS("sink.after_commit"))
 		pg_conn_cut(session);

@@ -133,7 +133,7 @@ kd_code pg_append_plan(void *opaque, const kd_owner *me, const kd_batch_partitio
 	kd_buf_done(&lock.until);
 	if (KD_FAULT_FAILS("plan.before_commit"))
 		pg_conn_cut(session);
-	return pg_ledger_end(session, code, done, doing, "plan.commit_sent", ret_cas, err);
+	return pg_ledger_end(session, code, done, doing, KD_FAULT_NAME("plan.commit_sent"), ret_cas, err);
 }
 
 /* ---- withdrawal ---- */
@@ -170,7 +170,7 @@ kd_code pg_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *
 	pg_call_done(&call);
 	if (KD_FAULT_FAILS("withdraw.before_commit"))
 		pg_conn_cut(session);
-	return pg_ledger_end(session, code, done, doing, "withdraw.commit_sent", ret_cas, err);
+	return pg_ledger_end(session, code, done, doing, KD_FAULT_NAME("withdraw.commit_sent"), ret_cas, err);
 }
 
 /* ---- asking again, under the lock ---- */
@@ -327,5 +327,5 @@ kd_code pg_prune(void *opaque, const kd_owner *me, const char *job, int64_t keep
 	pg_call_done(&call);
 	if (KD_FAULT_FAILS("prune.before_commit"))
 		pg_conn_cut(session);
-	return pg_ledger_end(session, code, true, doing, "prune.commit_sent", NULL, err);
+	return pg_ledger_end(session, code, true, doing, KD_FAULT_NAME("prune.commit_sent"), NULL, err);
 }

@@ -258,7 +258,7 @@ kd_code pg_add_partitions(void *opaque, const kd_owner *me, const char *job, con
 		code = add(session, me, job, &a, ret_segments, err);
 	if (KD_FAULT_FAILS("partitions.before_commit"))
 		pg_conn_cut(session);
-	code = pg_ledger_end(session, code, own, doing, "partitions.commit_sent", ret_cas, err);
+	code = pg_ledger_end(session, code, own, doing, KD_FAULT_NAME("partitions.commit_sent"), ret_cas, err);
 	for (size_t i = 0; i < n && code != KD_OK; i++) {
 		free(ret_segments[i].topic);
 		ret_segments[i].topic = NULL;

@@ -235,7 +235,7 @@ static kd_code take_over(pg_session *session, const kd_take_over *request, kd_le
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
 	if (KD_FAULT_FAILS("takeover.before_commit"))
 		pg_conn_cut(session);
-	return pg_session_commit(session, doing, "takeover.commit_sent", err);
+	return pg_session_commit(session, doing, KD_FAULT_NAME("takeover.commit_sent"), err);
 }
 
 kd_code pg_take_over(void *opaque, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err)
