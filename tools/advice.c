@@ -49,7 +49,8 @@ const char *advice_text(const kd_error *err, const char *job, char *text, size_t
 			"see \"%s offsets %s\"; to go on and record what is gone as a gap: %s run %s --set on_data_loss=record",
 			program_name(), name, program_name(), name);
 	else if (err->code == KD_ELEDGER)
-		snprintf(text, size, "see what does not tile: %s audit %s", program_name(), name);
+		snprintf(text, size, "see what does not tile: %s audit %s; positions are never moved by hand: \"%s skip\" gives "
+			"offsets up and records it", program_name(), name, program_name());
 	else if (err->code == KD_ECONFIG || err->code == KD_ETARGET)
 		snprintf(text, size, "see every finding: %s check %s", program_name(), name);
 	else if (err->action != KD_STOP || err->code == KD_EBUSY)

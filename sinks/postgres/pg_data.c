@@ -2,8 +2,9 @@
 // pg_data: one batch partition's rows and its identifier, in one transaction.
 //
 // The order is the protocol.  The tables are locked first, so that a wait for somebody's ACCESS EXCLUSIVE holds no
-// ledger lock.  Then the position moves, and from what moved the identifier is marked: a zombie fails at the position
-// and never locks a batch row.  COPY is sent only after both are known to have matched.
+// ledger lock, and that they stay what they are (pg_shape.h).  Then the position moves, and from what moved the
+// identifier is marked: a zombie fails at the position and never locks a batch row.  COPY is sent only after both are
+// known to have matched.
 #include "pg_data.h"
 
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "pg_call.h"
 #include "pg_copy.h"
 #include "pg_gather.h"
+#include "pg_shape.h"
 #include "pg_sink.h"
 
 /* ---- begin ---- */
@@ -87,10 +89,13 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 	pg_call_init(&call, session, "begin a batch partition");
 	pg_call_begin(&call, PG_WRITE);
 	pg_call_plain(&call, session->sink->lock_targets);
+	size_t shape = pg_shape_ask(&call);
 	size_t move = pg_call_sql(&call, move_sql);
 	add_move(&call, me, entry);
 	pg_call_sql(&call, "set local search_path to default"); /* what the target's triggers rely on */
 	code = pg_call_run(&call, NULL, err);
+	if (code == KD_OK)
+		code = pg_shape_judge(&call, shape, err);
 	const PGresult *counts = call.statement[move].result;
 	bool done = code == KD_OK && pg_int(counts, 0, 0) == 1 && pg_int(counts, 0, 1) == 1;
 	pg_call_done(&call);

@@ -94,6 +94,7 @@ void pg_sink_free(pg_sink *sink)
 {
 	if (!sink)
 		return;
+	free(sink->by_oid);
 	pg_tables_free(sink->tables, sink->n_tables);
 	free(sink->ledger);
 	free(sink->ledger_name);

@@ -23,6 +23,7 @@ typedef struct pg_sink {
 	char *ledger_name;   /* the same as plain text */
 	pg_table *tables;    /* the first is the job's target, the others those of sink.tables */
 	size_t n_tables;
+	const pg_table **by_oid; /* the same in the order of their oids */
 	char *lock_targets;  /* the statement that locks them against DDL */
 	char *identity;      /* "db:16384 table:16402"; NULL while the table is absent */
 	char *summary;

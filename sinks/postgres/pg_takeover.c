@@ -12,6 +12,7 @@
 
 #include "pg_ledger.h"
 #include "pg_sink.h"
+#include "pg_tiling.h"
 
 #define LOCK_WAIT_MS 500
 
@@ -33,7 +34,9 @@ static const char insert_job_sql[] =
 
 /* Also the first thing that waits for another take-over. */
 static const char lock_job_sql[] =
-	"select epoch, cluster_id, target, target_identity, topics = $2::text[] from @job where job = $1 for update";
+	"select epoch, cluster_id, target, target_identity, topics = $2::text[],"
+	" format('update %I.job set target_identity = %L where job = %L', $3::text, $4::text, $1::text)"
+	" from @job where job = $1 for update";
 
 typedef struct stored {
 	bool created, same_topics;
@@ -47,18 +50,29 @@ static kd_code refuse(const char *what, const char *old, const char *new, const 
 		"or bring the old one back", request->job, what, old, new);
 }
 
+/* A table of the same name may be the same one, rebuilt: only a person knows. */
+static kd_code refuse_target(const pg_sink *sink, const kd_take_over *request, const PGresult *row, kd_error *err)
+{
+	const char *old = PQgetvalue(row, 0, 2), *new = sink->tables[0].target;
+	if (!strcmp(old, new))
+		return kd_error_set(err, KD_ECONFIG, KD_STOP,
+			"could not take job \"%s\" over: its ledger was made for table %s (%s), now that name is another table (%s); "
+			"bring the old one back, or, where the new one holds all its rows: %s", request->job, old,
+			PQgetvalue(row, 0, 3), sink->identity, PQgetvalue(row, 0, 5));
+	char was[256], is[256];
+	snprintf(was, sizeof was, "%s (%s)", old, PQgetvalue(row, 0, 3));
+	snprintf(is, sizeof is, "%s (%s)", new, sink->identity);
+	return refuse("target", was, is, request, err);
+}
+
 static kd_code judge_job(const pg_sink *sink, const kd_take_over *request, const PGresult *row, kd_error *err)
 {
 	if (PQntuples(row) != 1)
 		return kd_error_set(err, KD_ELEDGER, KD_STOP, "could not take job \"%s\" over: its row is gone", request->job);
 	if (strcmp(PQgetvalue(row, 0, 1), request->cluster_id) != 0)
 		return refuse("Kafka cluster", PQgetvalue(row, 0, 1), request->cluster_id, request, err);
-	if (strcmp(PQgetvalue(row, 0, 3), sink->identity) != 0) {
-		char old[256], new[256];
-		snprintf(old, sizeof old, "%s (%s)", PQgetvalue(row, 0, 2), PQgetvalue(row, 0, 3));
-		snprintf(new, sizeof new, "%s (%s)", sink->tables[0].target, sink->identity);
-		return refuse("target", old, new, request, err);
-	}
+	if (strcmp(PQgetvalue(row, 0, 3), sink->identity) != 0)
+		return refuse_target(sink, request, row, err);
 	return KD_OK;
 }
 
@@ -81,6 +95,8 @@ static kd_code lock_job(pg_session *session, const kd_take_over *request, stored
 	size_t lock = pg_call_sql(&call, lock_job_sql);
 	pg_call_text(&call, request->job);
 	pg_call_take(&call, &lock_topics);
+	pg_call_text(&call, sink->ledger_name);
+	pg_call_text(&call, sink->identity);
 	kd_code code = pg_call_run(&call, NULL, err);
 	const PGresult *row = call.statement[lock].result;
 	if (code == KD_OK)
@@ -208,10 +224,13 @@ static kd_code fence(pg_session *session, const kd_take_over *request, int64_t e
 	pg_call_int(&call, request->pid);
 	pg_call_int(&call, request->started_at_ms);
 	pg_call_text(&call, request->version);
+	size_t tiling = pg_tiling_ask(&call, request->job);
 	size_t segments = call.n;
 	job_only(&call, segments_sql, request);
 	job_only(&call, plans_sql, request);
 	kd_code code = pg_call_run(&call, NULL, err);
+	if (code == KD_OK)
+		code = pg_tiling_judge(&call, tiling, err);
 	if (code == KD_OK)
 		code = fill_image(call.statement[segments].result, call.statement[segments + 1].result, image, err);
 	pg_call_done(&call);

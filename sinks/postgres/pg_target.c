@@ -172,11 +172,42 @@ kd_code pg_target_refuse_absent(const pg_table *table, const pg_target *target, 
 
 /* ---- making the raw layout's table ---- */
 
+/* Is this the table that the ledger names as schema.table?  A name without a schema may be any of its name. */
+static bool is_named(const pg_table *table, const char *target)
+{
+	size_t n = strlen(target), own = strlen(table->table), schema = table->schema ? strlen(table->schema) : 0;
+	if (n <= own || target[n - own - 1] != '.' || strcmp(target + n - own, table->table) != 0)
+		return false;
+	return !table->schema || (n == schema + 1 + own && !strncmp(target, table->schema, schema));
+}
+
+/* A table that the job has filled is not made anew when it is gone: its rows would be lost in silence, and its name
+ * taken, where it was only renamed. */
+static kd_code refuse_gone(pg_sink *sink, pg_session *session, kd_error *err)
+{
+	static const char doing[] = "look for the job";
+	pg_call call;
+	pg_call_init(&call, session, doing);
+	size_t known = pg_call_sql(&call, "select target, target_identity from @job where job = $1");
+	pg_call_text(&call, sink->job);
+	kd_code code = pg_call_run(&call, NULL, err);
+	const PGresult *row = call.statement[known].result;
+	if (code == KD_OK && PQntuples(row) > 0 && is_named(&sink->tables[0], PQgetvalue(row, 0, 0)))
+		code = kd_error_set(err, KD_ETARGET, KD_STOP,
+			"could not find table \"%s\", which job \"%s\" has filled (%s): it was dropped, renamed or moved; bring it back, or "
+			"give the job another name to start over", PQgetvalue(row, 0, 0), sink->job, PQgetvalue(row, 0, 1));
+	pg_call_done(&call);
+	return code;
+}
+
 static kd_code create_raw(pg_sink *sink, pg_session *session, const pg_target *target, kd_error *err)
 {
 	const pg_table *table = &sink->tables[0];
 	if (target->lookalike)
 		return refuse_lookalike(table, target, err);
+	kd_code gone = refuse_gone(sink, session, err);
+	if (gone != KD_OK)
+		return gone;
 	if (pg_wanted_layout(sink) == PG_LAYOUT_FIELDS)
 		return kd_error_set(err, KD_ETARGET, KD_STOP,
 			"could not find table \"%s\": create it, its columns say which fields are stored", table->target);
@@ -326,7 +357,7 @@ static int by_oid(const void *a, const void *b)
 /* In one order for all jobs, whatever order their files have: so they cannot wait for one another in a circle. */
 static bool make_lock(pg_sink *sink)
 {
-	const pg_table **sorted = calloc(sink->n_tables, sizeof(const pg_table *));
+	const pg_table **sorted = sink->by_oid = calloc(sink->n_tables, sizeof(const pg_table *));
 	kd_buf sql = {0};
 	bool ok = sorted && kd_buf_printf(&sql, "lock table ");
 	for (size_t i = 0; i < sink->n_tables && ok; i++)
@@ -336,7 +367,6 @@ static bool make_lock(pg_sink *sink)
 	for (size_t i = 0; i < sink->n_tables && ok; i++)
 		ok = kd_buf_printf(&sql, "%s%s", i ? ", " : "", sorted[i]->qualified);
 	ok = ok && kd_buf_printf(&sql, " in row exclusive mode") && kd_buf_append(&sql, "", 1);
-	free(sorted);
 	sink->lock_targets = sql.data;
 	return ok;
 }

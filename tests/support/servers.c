@@ -75,3 +75,9 @@ char *kt_server_start(const char *script, const char *dir, const char *argument)
 	remove_with_me(script, dir);
 	return kt_server(script, "start", dir, argument, NULL);
 }
+
+char *kt_server_follow(const char *script, const char *dir, const char *primary)
+{
+	remove_with_me(script, dir);
+	return kt_server(script, "standby", dir, primary, NULL);
+}

@@ -17,5 +17,7 @@ char *kt_server(const char *script, const char *verb, const char *dir, ...) __at
 
 /* Starts a server of the test's own ("pg.sh" or "kafka.sh") in `dir`, for as long as this process lives. */
 char *kt_server_start(const char *script, const char *dir, const char *argument);
+/* The same for a PostgreSQL that follows the one in the folder `primary`. */
+char *kt_server_follow(const char *script, const char *dir, const char *primary);
 
 #endif
