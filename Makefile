@@ -72,6 +72,8 @@ CONFORM_SRC := $(wildcard tests/conformance/program/*.c) \
               $(filter-out $(TEST_SRC) %/in_criterion.c,$(wildcard tests/conformance/*.c))
 # Connectors that a suite kills.
 VICTIM_SRC := $(wildcard tests/crash/program/*.c)
+# The release gate drives the campaigns of two suites.
+GATE_SRC   := $(wildcard tests/torture/*.c)
 # Programs and plugins such as others build them.
 OTHERS_SRC := $(wildcard tests/connector/program/*.c)
 PLUGIN_SRC := $(wildcard tests/connector/plugin/*.c)
@@ -80,7 +82,7 @@ BENCH_SRC  := $(wildcard tests/bench/bench_*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 HEADERS    := $(wildcard lib/include/kdirect/*.h sinks/include/kdirect/*.h tools/include/kdirect/*.h)
 ALL_SRC    := $(LIB_SRC) $(SINK_SRC) $(CONNECTOR_SRC) $(TOOL_SRC) $(CONN_SRC) $(SUPP_SRC) $(TEST_SRC) $(SHARED_SRC) $(RACE_SRC) \
-              $(BENCH_SRC) $(FUZZ_SRC) $(CONFORM_SRC) $(VICTIM_SRC) $(OTHERS_SRC) $(PLUGIN_SRC)
+              $(BENCH_SRC) $(FUZZ_SRC) $(CONFORM_SRC) $(VICTIM_SRC) $(GATE_SRC) $(OTHERS_SRC) $(PLUGIN_SRC)
 obj         = $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(1))))
 
 LIB_A      := $(BUILD)/libkdirect.a
@@ -99,7 +101,8 @@ CONNS      := $(CONN_SRC:connectors/%.c=$(BUILD)/bin/%)
 OTHERS     := $(OTHERS_SRC:%.c=$(BUILD)/%)
 PLUGINS    := $(PLUGIN_SRC:%.c=$(BUILD)/%.so)
 TESTS      := $(TEST_SRC:%.c=$(BUILD)/%)
-PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%) $(VICTIM_SRC:%.c=$(BUILD)/%)
+GATE       := $(BUILD)/tests/torture/torture
+PLAINS     := $(RACE_SRC:%.c=$(BUILD)/%) $(BENCH_SRC:%.c=$(BUILD)/%) $(VICTIM_SRC:%.c=$(BUILD)/%) $(GATE)
 FUZZERS    := $(FUZZ_SRC:%.c=$(BUILD)/%)
 suite       = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/$(1)/test_*.c))
 
@@ -183,6 +186,7 @@ define shared
 $(call suite,$(1)): $(call obj,$(filter tests/$(1)/%,$(SHARED_SRC)))
 endef
 $(foreach s,$(SUITES),$(if $(call suite,$(s)),$(eval $(call shared,$(s)))))
+$(GATE): $(call obj,$(GATE_SRC) $(filter tests/crash/% tests/faults/zombie%,$(SHARED_SRC)))
 $(TESTS) $(PLAINS) $(FUZZERS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
@@ -234,6 +238,11 @@ check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once
 	  $(MAKE) --no-print-directory FAULTS=1 BUILD=build/rdkafka-faults run-kafka-sink
 run-kafka-sink: all $(KAFKA_SINK_TESTS:%=$(BUILD)/tests/%)
 	$(Q)BUILD='$(BUILD)' tests/support/run-suite.sh kafka-sink kafka $(filter $(BUILD)/tests/%,$^)
+torture: ## the release gate, in pieces that are added up: PIECE=singles COUNT=500 SINK=postgres SEED=1, or all that is left
+	@PIECE='$(PIECE)' COUNT='$(COUNT)' SINK='$(SINK)' FROM='$(FROM)' SEED='$(SEED)' tests/torture/torture.sh
+torture-table: ## write what the release gate found into docs/TESTING.md
+	@tests/torture/table.py docs/TESTING.md
+build-torture: all $(GATE)
 check-race: ## data races under ThreadSanitizer (plain programs: criterion cannot run there)
 	@$(MAKE) --no-print-directory SAN=thread run-race
 run-race: $(RACE_SRC:%.c=$(BUILD)/%)
@@ -306,6 +315,7 @@ help: ## this list
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink \
+	torture torture-table build-torture \
 	check-race run-race check-fuzz run-fuzz check-tree \
 	check-headers check-exports exports docs check-docs api man bench install clean help FORCE
 -include $(addsuffix .d,$(basename $(call obj,$(ALL_SRC))))

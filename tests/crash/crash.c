@@ -18,7 +18,7 @@ enum {
 	WORK = 80,        /* records of a run: a batch, of all partitions */
 	WIDE = 400,       /* too many for a narrow batch, of each partition */
 	FED_HITS = 6,     /* runs to a point that bring work of their own: after these it comes to an end */
-	MOST_HITS = 10,
+	EACH_HIT = 10,    /* up to this one; then the double of the one before: some points stand on the way of each record */
 	SOME_HITS = 3,    /* a double fault's hits are up to this one */
 	RUN_MS = 90000,   /* a bounded run, on a busy machine */
 };
@@ -137,7 +137,7 @@ void crash_open(crash_campaign *campaign, const crash_sink *sink)
 	memcpy(campaign->flags, flags, sizeof(flags));
 	campaign->seed = campaign->chance = choose_seed();
 	campaign->work = WORK;
-	campaign->most_hits = MOST_HITS;
+	campaign->each_hit = EACH_HIT;
 	printf("crash: %s, KD_SEED=%u\n", sink->name, campaign->seed);
 	fflush(stdout);
 	crash_source_open(campaign);
@@ -262,12 +262,8 @@ void crash_until_survived(crash_campaign *campaign, const crash_point *point)
 {
 	int hit = 1;
 
-	while (crash_at_point(campaign, point, hit)) {
-		if (hit++ == campaign->most_hits) {
-			printf("crash: no run survived %s up to hit %d\n", point->name, campaign->most_hits);
-			break;
-		}
-	}
+	while (crash_at_point(campaign, point, hit))
+		hit += hit < campaign->each_hit ? 1 : hit;
 	kt_check(hit > 1, "point %s was not reached", point->name);
 	campaign->points++;
 }

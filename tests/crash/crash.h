@@ -80,7 +80,7 @@ struct crash_campaign {
 	crash_source source;
 	int work;      /* records, before a run */
 	int large_one_in, large_work; /* of so many runs one has far more records, in large batches; 0: none */
-	int most_hits; /* of one point, before it is told that no run survived; 0: no end */
+	int each_hit;  /* of a point up to this one, then the double of the one before */
 	int partitions;
 	int points;    /* that were crashed at */
 	int at_points, at_random, pairs; /* kills, and double faults: two kills each, which count as at_points, too */
@@ -115,7 +115,7 @@ void crash_catch_up(crash_campaign *campaign);
 /* Brings records, and starts the program until it has committed them: true where it was killed at the hit-th pass
  * through the point, false where it survived. */
 bool crash_at_point(crash_campaign *campaign, const crash_point *point, int hit);
-/* At hit 1, 2, 3 ... until a run survives; fails the test where already the first one does. */
+/* At hit 1, 2, 3 ..., far out in larger steps, until a run survives; fails the test where already the first one does. */
 void crash_until_survived(crash_campaign *campaign, const crash_point *point);
 void crash_until_all_survive(crash_campaign *campaign);
 /* Killed at p, killed at q by the start after it, then a run that must end well. */

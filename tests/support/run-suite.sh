@@ -21,6 +21,7 @@ area=$build/test-servers/$suite.$$
 mkdir -p "$results" "$area/tmp"
 passed=0
 failed=0
+logs=()
 
 # The reaper reads until every holder of descriptor 9 is gone: only this shell holds it.
 exec 9> >(
@@ -34,6 +35,7 @@ finish() {
 	echo "$passed $failed" >"$results/$suite"
 	exec 9>&-
 	wait "$reaper" 2>/dev/null
+	[ ${#logs[@]} -eq 0 ] || "$support/../crash/sum.sh" "$suite" "${logs[@]}"
 	echo "  $suite: $passed passed, $failed failed"
 	[ "$failed" -eq 0 ]
 	exit
@@ -93,6 +95,7 @@ run_program() {
 	{
 		timeout -k 10 "${TEST_TIMEOUT:-$limit}" "$program" ${args[@]+"${args[@]}"} >"$log" 2>&1 9>&- </dev/null
 	} 2>/dev/null || status=$?
+	logs+=("$log")
 	count "$log" "$status"
 	if [ "$bad" -eq 0 ]; then
 		[ "$ran" -eq 0 ] || printf '  ok    %-42s %4d tests %4d s\n' "$suite/$name" "$ran" $((SECONDS - began))
