@@ -179,6 +179,8 @@ $(PLUGINS): $(BUILD)/%.so: $(BUILD)/%.o
 	$(Q)$(CC) $(KD_LD) $(LDFLAGS) -shared -o $@ $<
 
 $(TESTS): EXTRA = -lcriterion
+# The simulation's clock in the place of the engine's.
+$(call suite,sim): EXTRA = -lcriterion -Wl,--wrap=kd_clock_wall_ms,--wrap=kd_clock_mono_ms,--wrap=kd_worker_pause
 $(FUZZERS): EXTRA = -fsanitize=fuzzer
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 $(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)

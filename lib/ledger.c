@@ -113,6 +113,10 @@ kd_code kd_ledger_withdraw(const kd_ledger *ledger, const kd_batch_partition *en
 	kd_verdict verdict = kd_ledger_judge(KD_REREAD_PLAN, &ledger->me, entry, &row);
 	if (verdict == KD_VERDICT_STOP && row.batch == KD_BATCH_WITHDRAWN && row.position == entry->range.from)
 		return KD_OK;
+	if (verdict == KD_VERDICT_STOP && row.batch == KD_BATCH_PLANNED && row.position > entry->range.until)
+		return kd_error_set(err, KD_EWENTBACK, KD_REPLAY,
+			"the database went back in time: a plan of partition index %d that was withdrawn is there again, up to %" PRId64,
+			entry->partition_index, row.position);
 	return explain(verdict == KD_VERDICT_DONE ? KD_VERDICT_STOP : verdict, KD_REREAD_PLAN, &ledger->me, entry, &row,
 		err);
 }
