@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every fault point that a job with the file sink passes fails: a run outlasts it, and the folder holds every record
+ * once (I1, I2, I4, I8). */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "file_rows.h"
+#include "points.h"
+#include "tmpdir.h"
+
+enum { RUN_MS = 60000, LONG_LEDGER = 2500 };
+
+static void write_job(kt_job *job, const char *more)
+{
+	char *folder = kt_path(job->dir, "out");
+
+	free(job->store.sink);
+	job->store.sink = kt_format("\"type\": \"file\", \"path\": \"%s\"", folder);
+	kt_job_write(job, more);
+	free(folder);
+}
+
+/* ---- what is in the folder ---- */
+
+static bool collect(void *opaque, const kt_file_row *row)
+{
+	kt_oracle *rows = opaque;
+
+	if ((rows->n & (rows->n - 1)) == 0)
+		rows->rows = realloc(rows->rows, (rows->n ? 2 * rows->n : 1) * sizeof(*rows->rows));
+	kt_check(rows->rows, "no memory");
+	rows->rows[rows->n++] = (kt_oracle_row) {.partition = row->partition, .offset = row->offset,
+		.checksum = kt_checksum(row->key, row->key_size, row->value, row->value_size)};
+	return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const kt_oracle_row *one = a, *other = b;
+
+	if (one->partition != other->partition)
+		return one->partition - other->partition;
+	return one->offset < other->offset ? -1 : one->offset > other->offset;
+}
+
+static kt_oracle rows_of(const kt_job *job)
+{
+	kt_oracle rows = {0};
+	char *folder = kt_path(job->dir, "out");
+
+	kt_folder_rows(folder, collect, &rows);
+	qsort(rows.rows, rows.n, sizeof(*rows.rows), by_place);
+	free(folder);
+	return rows;
+}
+
+static void must_be_once(kt_job *job, int64_t fed, const char *after)
+{
+	kt_oracle rows = rows_of(job);
+	int64_t places = rows.n > 0;
+
+	for (size_t i = 1; i < rows.n; i++)
+		places += by_place(&rows.rows[i - 1], &rows.rows[i]) != 0;
+	kt_check((int64_t) rows.n == fed && places == fed, "after %s: %zu rows at %" PRId64 " places of %" PRId64, after, rows.n,
+		places, fed);
+	kt_oracle_done(&rows);
+}
+
+static void judge(kt_job *job)
+{
+	kt_oracle kafka = kt_oracle_read(NULL, job->topic, true), rows = rows_of(job);
+	kt_verdict v = kt_judge(&kafka, &rows);
+
+	kt_check(!v.missing && !v.doubled && !v.altered && !v.foreign, "missing %" PRId64 ", double %" PRId64 ", altered %" PRId64
+		", foreign %" PRId64, v.missing, v.doubled, v.altered, v.foreign);
+	kt_oracle_done(&kafka);
+	kt_oracle_done(&rows);
+}
+
+static const char *const others[] = {"kafka.", "sqlite.", "takeover.", "partitions.", "withdraw.", "prune.",
+	"plan.before_commit", "plan.commit_sent", "sink.after_", "sink.before_copy", "sink.before_commit", "sink.copy_",
+	"sink.commit_sent", "commit.looked-up", "file.ledger_anew" /* below */, NULL};
+
+static const points_sink points_files = {.name = "files", .store = KT_SQLITE, .write = write_job,
+	.must_be_once = must_be_once, .judge = judge, .others = others};
+
+/* ---- the tests ---- */
+
+Test(points_files, a_job_with_files_outlasts_a_failure_at_every_point, .timeout = 600)
+{
+	points_campaign c;
+
+	points_open(&c, &points_files);
+	points_fail(&c, false);
+	points_close(&c);
+}
+
+/* The last step again and again says nothing new. */
+static void lengthen(const char *path)
+{
+	char *text = kt_read_file(path), *last, *end = text + strlen(text);
+	FILE *file = fopen(path, "a");
+
+	kt_check(end > text && end[-1] == '\n', "the ledger does not end with a step");
+	end[-1] = '\0';
+	last = strrchr(text, '\n');
+	for (int i = 0; file && i < LONG_LEDGER; i++)
+		fprintf(file, "%s\n", last ? last + 1 : text);
+	kt_check(file && fclose(file) == 0, "could not write %s", path);
+	free(text);
+}
+
+Test(points_files, a_ledger_that_cannot_be_written_anew_stays_as_it_was, .timeout = 120)
+{
+	points_campaign c;
+
+	points_open(&c, &points_files);
+	char *ledger = kt_path(c.job.dir, "out/_kdirect/ledger.jsonl");
+	lengthen(ledger);
+	points_feed(&c);
+	kt_job_must_end(points_start(&c, NULL, "file.ledger_anew:1:fail", "batch.max_records_per_batch=20", NULL), 0,
+		"could not write anew", RUN_MS);
+	cr_assert(points_acted(&c, "file.ledger_anew", "fail"));
+	c.sink->must_be_once(&c.job, c.fed, "a full disk");
+	c.acted++;
+	points_close(&c);
+	free(ledger);
+}
