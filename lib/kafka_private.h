@@ -14,7 +14,8 @@ struct kd_kafka {
 	kd_client *uncommitted; /* NULL until the high watermark is asked for */
 	kd_reader *scanner;     /* NULL until something is scanned */
 	char *cluster_id;
-	bool careful;           /* the last question left a partition without an answer */
+	/* Of either handle: its last question left a partition without an answer.  Each has metadata of its own to heal. */
+	bool client_is_careful, uncommitted_is_careful;
 };
 
 #endif

@@ -132,8 +132,9 @@ static kd_code fill(kd_kafka *kafka, kd_client *client, kd_offsets *rows, size_t
 	if (!answers)
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not ask for offsets: out of memory");
 	const int64_t left_ms = deadline_ms - kd_clock_mono_ms();
-	const kd_code code = kd_offsets_query(client, rows, n, which, left_ms > 1 ? (int) left_ms : 1, &kafka->careful,
-		answers, err);
+	bool *careful = client == kafka->client ? &kafka->client_is_careful : &kafka->uncommitted_is_careful;
+	const kd_code code = kd_offsets_query(client, rows, n, which, left_ms > 1 ? (int) left_ms : 1, careful, answers,
+		err);
 	for (size_t i = 0; i < n && code == KD_OK; i++) {
 		put(&rows[i], answers[i].native ? -1 : answers[i].offset);
 		if (answers[i].native && !rows[i].native)
