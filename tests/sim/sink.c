@@ -112,10 +112,20 @@ static kd_code wait_for_lock(sim_session *session, int part, kd_error *err)
 
 /* ---- the ledger ---- */
 
+static size_t count_plans(void)
+{
+	size_t n = 0;
+
+	for (int p = 0; p < SIM_PARTITIONS; p++)
+		for (int i = 0; i < sim->db.parts[p].n_rows; i++)
+			n += sim->db.parts[p].rows[i].state == KD_BATCH_PLANNED;
+	return n;
+}
+
 static void read_image(kd_ledger_image *image)
 {
 	*image = (kd_ledger_image) {.owner = sim->db.owner, .segments = calloc(SIM_PARTITIONS, sizeof *image->segments),
-		.n_segments = SIM_PARTITIONS, .plans = calloc(SIM_PARTITIONS * SIM_ROWS, sizeof *image->plans)};
+		.n_segments = SIM_PARTITIONS, .plans = calloc(1 + count_plans(), sizeof *image->plans)};
 	for (int p = 0; p < SIM_PARTITIONS; p++) {
 		const sim_part *part = &sim->db.parts[p];
 		image->segments[p] = (kd_segment) {.partition_index = p, .topic = strdup("t"), .partition = p,
