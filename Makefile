@@ -245,6 +245,8 @@ torture: ## the release gate, in pieces that are added up: PIECE=singles COUNT=5
 torture-table: ## write what the release gate found into docs/TESTING.md
 	@tests/torture/table.py docs/TESTING.md
 build-torture: all $(GATE)
+check-model: ## the protocol of the ledger in Promela: every state, and every rule left out is refuted
+	$(Q)BUILD='$(BUILD)' tests/model/run.sh ci
 check-race: ## data races under ThreadSanitizer (plain programs: criterion cannot run there)
 	@$(MAKE) --no-print-directory SAN=thread run-race
 run-race: $(RACE_SRC:%.c=$(BUILD)/%)
@@ -316,7 +318,7 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink \
+.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink check-model \
 	torture torture-table build-torture \
 	check-race run-race check-fuzz run-fuzz check-tree \
 	check-headers check-exports exports docs check-docs api man bench install clean help FORCE
