@@ -3,9 +3,10 @@
  * servers do: lost answers, requests that arrive late or never, cuts, resets, delays, half-open connections.
  *
  * It reads what it relays as far as it must: PostgreSQL's frontend messages (a simple query, or a parse, is a request
- * and its text is known), Kafka's length-prefixed requests (api key, correlation id: the answer belongs to it), or plain
- * bytes.  It changes no byte.  One thread of its own serves all connections; every function below may be called by any
- * thread.  TLS between client and server hides the requests: only the faults without `text` and `api_key` work then.
+ * and its text is known), Kafka's length-prefixed requests (api key, correlation id: the answer belongs to it), or
+ * plain bytes.  It changes no byte.  One thread of its own serves all connections; every function below may be called
+ * by any thread.  TLS between client and server hides the requests: only the faults without `text` and `api_key` work
+ * then.
  *
  *     struct fault_proxy *proxy = fault_proxy_open(FAULT_PROXY_POSTGRES, 0, "127.0.0.1:5432", &why);
  *     fault_proxy_arm(proxy, &(struct fault_order) {.deed = FAULT_DROP_ANSWER, .text = "COMMIT", .hit = 1});

@@ -30,9 +30,9 @@ static bool is(const char *text, size_t size, const char *wanted)
 
 static bool matches(const struct fault_standing *s, const struct fault_link *link, const struct fault_message *message)
 {
+	bool by_key = link->proxy->speaker == &fault_kafka && s->order.api_key >= 0;
 	if (!message->text)
-		return !s->text && !s->in && (s->order.api_key < 0 || message->api_key < 0 ||
-			s->order.api_key == message->api_key);
+		return !s->text && !s->in && (!by_key || s->order.api_key == message->api_key);
 	if (s->text && !(s->order.whole ? is : holds)(message->text, message->text_size, s->text))
 		return false;
 	return !s->in || holds(link->history, link->history_size, s->in);

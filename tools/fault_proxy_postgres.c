@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fault proxy's ear for PostgreSQL's protocol, version 3.
  *
- * Answers are counted by their ends, ReadyForQuery: one for the start, one for every Query, every Sync and every function
- * call.  So a request, from its Query or Parse to that Query or the next Sync, knows its answer's number, also where
- * requests follow each other without waiting: what the server sends after number k - 1 belongs to number k.  One Sync
- * has no answer: that which came before the data of a COPY, and which the server passes over.
+ * Answers are counted by their ends, ReadyForQuery: one for the start, one for every Query, every Sync and every
+ * function call.  So a request, from its Query or Parse to that Query or the next Sync, knows its answer's number,
+ * also where requests follow each other without waiting: what the server sends after number k - 1 belongs to number
+ * k.  One Sync has no answer: that which came before the data of a COPY, and which the server passes over.
  *
- * Before the start come questions of four-byte codes; from a TLS or GSS session on nothing can be told any more. */
+ * Before the start come questions of four-byte codes; from a TLS or GSS session on there are only bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +27,8 @@ static int64_t number_at(const char *at)
 	return (int64_t) n[0] << 24 | n[1] << 16 | n[2] << 8 | n[3];
 }
 
-static bool raw(size_t n, struct fault_message *ret)
+/* What cannot be, goes on as it is. */
+static bool unknown(size_t n, struct fault_message *ret)
 {
 	*ret = (struct fault_message) {.size = (int64_t) n, .number = -1, .api_key = -1};
 	return true;
@@ -40,7 +41,7 @@ static bool ask_before_start(const char *at, size_t n, struct fault_message *ret
 	int64_t code = number_at(at + 4);
 	*ret = (struct fault_message) {.size = number_at(at), .number = 1, .api_key = -1};
 	ret->kind = code == CODE_CANCEL ? KIND_CANCEL : code == CODE_TLS || code == CODE_GSS ? KIND_OTHER : KIND_START;
-	return ret->size >= 8 || raw(n, ret);
+	return ret->size >= 8 || unknown(n, ret);
 }
 
 /* The query in a Query's body, or behind the name in a Parse's. */
@@ -59,14 +60,14 @@ static void find_text(char kind, const char *body, size_t n, struct fault_messag
 static bool postgres_ask(const struct fault_link *link, const char *at, size_t n, bool all, struct fault_message *ret)
 {
 	if (link->raw)
-		return raw(n, ret);
+		return fault_bytes.ask(link, at, n, all, ret);
 	if (!link->started)
 		return ask_before_start(at, n, ret);
 	if (n < 5)
 		return false;
 	*ret = (struct fault_message) {.size = 1 + number_at(at + 1), .number = link->asked + 1, .kind = *at, .api_key = -1};
 	if (ret->size < 5)
-		return raw(n, ret);
+		return unknown(n, ret);
 	ret->begins = *at == 'Q' || *at == 'P';
 	ret->ends = *at == 'Q' || *at == 'S' || *at == 'F';
 	if (*at == 'd' || *at == 'c' || *at == 'f')
@@ -81,8 +82,10 @@ static bool postgres_ask(const struct fault_link *link, const char *at, size_t n
 
 static void postgres_asked(struct fault_link *link, const struct fault_message *message)
 {
-	if (link->raw)
+	if (link->raw) {
+		fault_bytes.asked(link, message);
 		return;
+	}
 	switch (message->kind) {
 	case KIND_CANCEL: link->raw = true; break;
 	case KIND_OTHER: link->bare = true; break;
@@ -100,9 +103,8 @@ static void postgres_asked(struct fault_link *link, const struct fault_message *
 static bool postgres_answer(const struct fault_link *link, const char *at, size_t n, bool all,
 	struct fault_message *ret)
 {
-	(void) all;
 	if (link->raw)
-		return raw(n, ret);
+		return fault_bytes.answer(link, at, n, all, ret);
 	if (link->bare) {
 		*ret = (struct fault_message) {.size = 1, .number = 0, .api_key = -1};
 		ret->kind = *at == 'N' ? KIND_BARE : KIND_CIPHER;
@@ -113,7 +115,7 @@ static bool postgres_answer(const struct fault_link *link, const char *at, size_
 	*ret = (struct fault_message) {.size = 1 + number_at(at + 1), .number = link->answered + 1, .kind = *at,
 		.api_key = -1};
 	if (ret->size < 5)
-		return raw(n, ret);
+		return unknown(n, ret);
 	ret->wants_more = *at == 'G';
 	ret->ends = *at == 'Z';
 	if (*at == 'Z' && n < 6)
@@ -132,8 +134,10 @@ static void copy_in(struct fault_link *link)
 
 static void postgres_answered(struct fault_link *link, const struct fault_message *message)
 {
-	if (link->raw)
+	if (link->raw) {
+		fault_bytes.answered(link, message);
 		return;
+	}
 	switch (message->kind) {
 	case KIND_CIPHER: link->raw = true; break;
 	case KIND_BARE: link->bare = false; break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PostgreSQL behind a network that loses, holds, delays and cuts: each COMMIT's answer, each request, COPY byte by byte.
- * Every test ends with the table compared with the topic, and the ledger with both. */
+/* PostgreSQL behind a network that loses, holds, delays and cuts: each COMMIT's answer, each request, COPY byte by
+ * byte.  Every test ends with the table compared with the topic, and the ledger with both. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -331,8 +331,9 @@ Test(network_postgres, F26_copy_and_its_answer_are_cut_after_each_so_many_bytes,
 }
 
 /* F26, I8: half-open at a COMMIT: the server never gets it, and nobody is told.  Keepalives and tcp_user_timeout see a
- * proxy that reads; what bounds it is our own limit for an answer, retry_timeout_ms / 2 (5 s at least) + 15 s: then the
- * job connects anew and goes on.  The other job's every connection is like that: it gives up in a bounded time, with 4. */
+ * proxy that reads; what bounds it is our own limit for an answer, retry_timeout_ms / 2 (5 s at least) + 15 s: then
+ * the job connects anew and goes on.  The other job's every connection is like that: it gives up in a bounded time,
+ * with 4. */
 Test(network_postgres, F26_half_open_connections_are_given_up_in_a_bounded_time, .timeout = 600)
 {
 	enum { BOUND_MS = 20000, GIVES_UP_MS = 60000, SLACK_MS = 60000 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults of the network in great number: one job, one process, records that keep coming, and a proxy that carries out one
- * order after the other, each at a chance hit.  The job must outlive them all, and then is judged.
+/* Faults of the network in great number: one job, one process, records that keep coming, and a proxy that carries out
+ * one order after the other, each at a chance hit.  The job must outlive them all, and then is judged.
  *
  *     kt_job_open(&job, KT_POSTGRES, 3);
  *     proxy = kt_pg_proxy_open(&job, NULL);

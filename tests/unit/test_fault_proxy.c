@@ -586,6 +586,27 @@ Test(fault_proxy, what_is_enciphered_passes_unread)
 	must_pass(w.server, w.client, "S", 1);
 	must_pass_text(w.client, w.server, &commit);
 	must_pass_text(w.server, w.client, &commit);
+	arm(&w, (struct fault_order) {.deed = FAULT_CUT, .hit = 2}); /* but bytes are bytes */
+	must_pass_text(w.client, w.server, &commit);
+	must_pass_text(w.server, w.client, &commit);
+	say(w.client, commit.bytes, commit.size);
+	must_end(w.server);
+	must_end(w.client);
+	wire_close(&w);
+}
+
+Test(fault_proxy, what_is_enciphered_passes_kafkas_ear_unread)
+{
+	static const char hello[] = "\x16\x03\x01\x02\x00 hello";
+	wire w = wire_open(FAULT_PROXY_KAFKA);
+
+	arm(&w, (struct fault_order) {.deed = FAULT_CUT, .api_key = 1, .hit = 1});
+	must_pass(w.client, w.server, hello, sizeof hello);
+	must_pass(w.server, w.client, hello, sizeof hello);
+	arm(&w, (struct fault_order) {.deed = FAULT_DROP_ANSWER, .api_key = -1, .hit = 1});
+	must_pass(w.client, w.server, "x", 1);
+	say(w.server, "y", 1);
+	must_be_reset(w.client);
 	wire_close(&w);
 }
 
