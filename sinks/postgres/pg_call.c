@@ -156,11 +156,26 @@ static kd_code send_all(pg_call *call, kd_error *err)
 	return ok ? KD_OK : pg_conn_lost(session, call->doing, err);
 }
 
-static void judge(pg_call *call, const PGresult *result, kd_error *err)
+/* BEGIN READ WRITE asks a standby for "a feature not supported".  To us it is a primary that is another host now, behind
+ * a pooler say, or that will be promoted: a fresh connection may meet it. */
+static bool is_standby(const pg_call *call, size_t i, const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	return call->begins && i == 0 && sqlstate && !strcmp(sqlstate, "0A000");
+}
+
+static void judge(pg_call *call, size_t i, const PGresult *result, kd_error *err)
 {
 	pg_session *session = call->session;
 	if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
 		return;
+	if (is_standby(call, i, result)) {
+		session->lost = true;
+		(void) kd_error_set(err, KD_ESINK, pg_error_action(PG_VERDICT_LOST, session->phase),
+			"could not %s: the server is a standby now: %s (0A000)", call->doing,
+			PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+		return;
+	}
 	(void) pg_error_result(err, result, session->lost, session->phase, call->doing);
 	pg_blocker_name(session, err);
 }
@@ -177,7 +192,7 @@ static bool take_results(pg_call *call, size_t i, kd_code *code, kd_error *err)
 		if (!result)
 			return true;
 		if (pg_conn_failed(result)) {
-			judge(call, result, err);
+			judge(call, i, result, err);
 			*code = err && err->code ? err->code : KD_ESINK;
 		}
 		PQclear(statement->result);

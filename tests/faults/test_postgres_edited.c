@@ -3,6 +3,7 @@
  * anything, and names the statement that puts it back; so does a running job.  Positions that went back together with
  * the rows are another thing: test_postgres_back.c. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"

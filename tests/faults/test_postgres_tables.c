@@ -2,6 +2,8 @@
 /* The target altered, dropped, renamed or swapped under a running job (F16, I4, I10): it stops with exit code 1, names
  * what changed, has lost and spoilt nothing, and goes on once that is put right. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
