@@ -46,6 +46,49 @@ static kd_code open_mirror(kd_job *job, kd_error *err)
 
 /* ---- take-over ---- */
 
+typedef struct newest_start {
+	kd_owner owner;
+	int64_t started_at_ms;
+} newest_start;
+
+static bool on_newest(void *opaque, const kd_owner *owner, const char *host, int64_t pid, int64_t started_at_ms,
+	const char *version)
+{
+	(void) host, (void) pid, (void) version;
+	*(newest_start *) opaque = (newest_start) {*owner, started_at_ms};
+	return false;
+}
+
+static kd_code read_newest(kd_job *job, newest_start *ret, kd_error *err)
+{
+	kd_ledger_view view = {.opaque = ret, .instance = on_newest};
+	kd_code code = job->ops->snapshot_begin(job->ledger.session, err);
+	if (code != KD_OK)
+		return code;
+	code = job->ops->read_ledger(job->ledger.session, job->settings.name, &view, err);
+	job->ops->snapshot_end(job->ledger.session);
+	if (code != KD_ECONFIG)
+		return code;
+	kd_error_clear(err); /* nobody made the job yet */
+	return KD_OK;
+}
+
+/* A start that was held up in its take-over, frozen say, tries again; but it does not take the job back from one that
+ * started later and finished in between (I7).  Two that race are told apart by their start, too, so the later one
+ * stays.  Only who came after this start's own look at the epoch counts: a host whose clock is wrong keeps nobody from
+ * taking over. */
+static kd_code refuse_if_overtaken(kd_job *job, kd_error *err)
+{
+	newest_start newest = {0};
+	kd_code code = job->found_epoch < 0 ? KD_OK : read_newest(job, &newest, err);
+	if (code != KD_OK || newest.owner.epoch <= job->found_epoch || newest.started_at_ms <= job->started_at_ms ||
+		!strcmp(newest.owner.id, job->owner_id))
+		return code;
+	return kd_error_set(err, KD_EFENCED, KD_STOP,
+		"job \"%s\" was taken over by a newer instance (epoch %" PRId64 ") while this one was starting",
+		job->settings.name, newest.owner.epoch);
+}
+
 static const char *start_policy(const kd_config *config)
 {
 	switch (kd_config_start(config)) {
@@ -71,10 +114,14 @@ static kd_code take_over(kd_job *job, kd_ledger_image *image, kd_error *err)
 		.cluster_id = kd_kafka_cluster_id(job->kafka), .start_policy = start_policy(job->config),
 		.isolation = job->settings.read_committed ? "read_committed" : "read_uncommitted", .topics = topics,
 		.n_topics = n, .host = host, .pid = getpid(), .started_at_ms = job->started_at_ms,
-		.version = job->options.version ? job->options.version : kd_version()};
+		.version = job->options.version ? job->options.version : kd_version(), .found_epoch = &job->found_epoch};
 	kd_code code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
+		code = refuse_if_overtaken(job, err);
+	if (code == KD_OK)
 		code = job->ops->take_over(job->ledger.session, &request, image, err);
+	if (code == KD_OK)
+		job->found_epoch = image->owner.epoch;
 	free(topics);
 	return code;
 }
@@ -248,14 +295,6 @@ static kd_code close_accused(kd_job *job, kd_error *err)
 	return KD_OK;
 }
 
-/* Where the start policy says "latest", a new beginning in mid-run would pass over what came since (I10). */
-static kd_code refuse_a_new_beginning(const kd_job *job, kd_error *err)
-{
-	return kd_error_set(err, KD_ELEDGER, KD_STOP,
-		"job \"%s\" is not in the ledger any more: the database went back to before its first start, or the job was "
-		"deleted there; it begins anew, where \"start\" says, when it is started again", job->settings.name);
-}
-
 static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 {
 	kd_ledger_image_done(image);
@@ -265,8 +304,6 @@ static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 		return code;
 	job->ledger.me = image->owner;
 	code = KD_FAULT_ERROR("start.owned", KD_ESINK, KD_RETRY, err);
-	if (code == KD_OK && image->created && job->was_up)
-		code = refuse_a_new_beginning(job, err);
 	if (code == KD_OK)
 		code = kd_recover_check(image, err);
 	if (code == KD_OK)
@@ -280,6 +317,7 @@ kd_code kd_job_start(kd_job *job, kd_error *err)
 {
 	kd_ledger_image image = {0};
 	job->goals_set = false;
+	job->found_epoch = -1;
 	job->ledger = (kd_ledger) {.ops = job->ops, .session = job->ledger.session, .job = job->settings.name};
 	kd_code code = insist(job, contact, NULL, err);
 	if (code == KD_OK)

@@ -58,8 +58,11 @@ static kd_code ask_for(kafka_session *session, const kd_take_over *request, kd_o
 	const journal_target target = target_of(session->sink);
 	char process[PROCESS_MARK_SIZE];
 	process_mark(request->pid, process);
-	return journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(), ret_owner,
-		ret_step, err);
+	kd_code code = journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(),
+		ret_owner, ret_step, err);
+	if (!code && request->found_epoch && *request->found_epoch < 0)
+		*request->found_epoch = ret_owner->epoch - 1;
+	return code;
 }
 
 /* A start that the ledger refuses must not fence the owner: it is asked before there is a producer. */

@@ -2,6 +2,7 @@
 // pg_blocker: who blocks us, and ending it where it is ours.
 #include "pg_blocker.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +46,41 @@ static void note(pg_session *blocked, const PGresult *result, int row)
 		PQgetvalue(result, row, 0));
 }
 
-static void look(pg_session *second, pg_session *blocked, kd_error *err)
+/* Did a newer instance take the job over from the one that works in this session?  A committed epoch never goes away,
+ * but with the whole database: so this look is enough to end oneself, though never to go on. */
+static bool is_superseded(const pg_session *blocked, const PGresult *job, kd_error *err)
+{
+	const kd_owner *me = &blocked->me;
+	if (me->epoch == 0 || PQntuples(job) != 1)
+		return false;
+	int64_t epoch = pg_int(job, 0, 0);
+	if (epoch < me->epoch || (epoch == me->epoch && !strcmp(PQgetvalue(job, 0, 1), me->id)))
+		return false;
+	(void) kd_error_set(err, KD_EFENCED, KD_STOP,
+		"job \"%s\" was taken over by a newer instance (epoch %" PRId64 ", this one has %" PRId64 ")",
+		blocked->sink->job, epoch, me->epoch);
+	return true;
+}
+
+/* Notes who blocks, and ends those of this job.  False: they are the owner's, and I am not. */
+static bool deal_with(pg_session *second, pg_session *blocked, const char *prefix, const pg_call *call, kd_error *err)
+{
+	const PGresult *result = call->statement[0].result;
+	if (PQntuples(result) > 0)
+		blocked->blockers[0] = '\0';
+	for (int i = 0; i < PQntuples(result); i++) {
+		note(blocked, result, i);
+		int pid = (int) pg_int(result, i, 0);
+		if (*PQgetvalue(result, i, 3) != 't' || pg_conn_is_own(blocked->sink, pid))
+			continue;
+		if (is_superseded(blocked, call->statement[1].result, err))
+			return false;
+		end_one(second, blocked, prefix, pid);
+	}
+	return true;
+}
+
+static bool look(pg_session *second, pg_session *blocked, kd_error *failed, kd_error *err)
 {
 	char prefix[PG_NAME_SIZE];
 	own_prefix(blocked->name, prefix);
@@ -56,33 +91,27 @@ static void look(pg_session *second, pg_session *blocked, kd_error *err)
 		" join pg_catalog.pg_stat_activity a on a.pid operator(pg_catalog.=) b.pid");
 	pg_call_int(&call, blocked->backend);
 	pg_call_text(&call, prefix);
-	if (pg_call_run(&call, NULL, err) == KD_OK) {
-		const PGresult *result = call.statement[0].result;
-		if (PQntuples(result) > 0)
-			blocked->blockers[0] = '\0';
-		for (int i = 0; i < PQntuples(result); i++) {
-			note(blocked, result, i);
-			int pid = (int) pg_int(result, i, 0);
-			if (*PQgetvalue(result, i, 3) == 't' && !pg_conn_is_own(blocked->sink, pid))
-				end_one(second, blocked, prefix, pid);
-		}
-	}
+	pg_call_sql(&call, "select epoch, owner from @job where job operator(pg_catalog.=) $1");
+	pg_call_text(&call, blocked->sink->job);
+	bool mine = pg_call_run(&call, NULL, failed) != KD_OK || deal_with(second, blocked, prefix, &call, err);
 	pg_call_done(&call);
+	return mine;
 }
 
-void pg_blocker_look(pg_session *session)
+bool pg_blocker_look(pg_session *session, kd_error *err)
 {
 	if (!session->in_transaction || !session->backend)
-		return;
-	kd_error err = {0};
+		return true;
+	kd_error failed = {0};
 	pg_session *second = NULL;
 	pg_limits limits = session->sink->limits;
 	limits.connect_ms = limits.answer_ms = LOOK_MS;
-	if (pg_conn_open(session->sink, "blocker", &limits, &second, &err) == KD_OK)
-		look(second, session, &err);
+	bool mine = pg_conn_open(session->sink, "blocker", &limits, &second, &failed) != KD_OK ||
+		look(second, session, &failed, err);
 	pg_conn_close(second);
-	if (err.code)
-		snprintf(session->blockers, sizeof session->blockers, "and could not ask who blocks: %.400s", err.message);
+	if (failed.code)
+		snprintf(session->blockers, sizeof session->blockers, "and could not ask who blocks: %.400s", failed.message);
+	return mine;
 }
 
 void pg_blocker_name(const pg_session *session, kd_error *err)

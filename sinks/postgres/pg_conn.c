@@ -299,7 +299,8 @@ kd_code pg_conn_lost(pg_session *session, const char *doing, kd_error *err)
 	session->lost = true;
 	session->in_transaction = false;
 	const char *why = interrupted(session) ? "interrupted, the job is being stopped" : PQerrorMessage(session->conn);
-	return pg_error_lost(err, why, session->phase, doing);
+	(void) pg_error_lost(err, why, session->phase, doing);
+	return err ? err->code : KD_ESINK;
 }
 
 /* Sends what is pending and takes in what is there; waits at most timeout_ms.  False: broken. */
@@ -327,7 +328,10 @@ bool pg_conn_result(pg_session *session, const char *doing, PGresult **ret_resul
 			return false;
 		}
 		if (now >= look) {
-			pg_blocker_look(session);
+			if (!pg_blocker_look(session, err)) {
+				(void) pg_conn_lost(session, doing, err);
+				return false;
+			}
 			look = pg_conn_now_ms() + session->limits.lock_wait_ms;
 			continue;
 		}

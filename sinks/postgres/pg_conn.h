@@ -13,6 +13,7 @@
 #include <libpq-fe.h>
 
 #include <kdirect/log.h>
+#include <kdirect/sink.h>
 #include "pg_error.h"
 #include "pg_lines.h"
 
@@ -46,6 +47,7 @@ typedef struct pg_session {
 	bool lost;               /* the connection is gone for good */
 	bool in_transaction;     /* BEGIN was sent, and neither COMMIT nor ROLLBACK answered */
 	pg_phase phase;          /* what an error would mean now */
+	kd_owner me;             /* who works in it, as of its last write to the ledger; epoch 0: a take-over, or nobody yet */
 	_Atomic int backend;     /* pid, told inside the open transaction; 0: not yet.  Read by whoever waits, too */
 	bool here_only;          /* COMMIT's warning: a standby did not confirm */
 	unsigned notices;        /* seen so far */

@@ -44,8 +44,9 @@ static heard flush(pg_session *session)
 		int ready = pg_conn_poll(session, POLLIN | POLLOUT, session->limits.lock_wait_ms);
 		if (ready < 0 || pg_conn_now_ms() - start > session->limits.answer_ms)
 			return HEARD_END;
-		if (ready == 0)
-			pg_blocker_look(session);
+		kd_error ignored = {0}; /* the repetition will be told the same */
+		if (ready == 0 && !pg_blocker_look(session, &ignored))
+			return HEARD_END;
 		if (ready & POLLIN) {
 			heard what = listen(session);
 			if (what != HEARD_NOTHING)

@@ -83,6 +83,7 @@ kd_code pg_data_begin(void *opaque, const kd_owner *me, const kd_batch_partition
 {
 	pg_session *session = opaque;
 	kd_code code = remember(session, entry, err);
+	session->me = *me;
 	if (code != KD_OK)
 		return code;
 	pg_call call;

@@ -110,6 +110,7 @@ kd_code pg_append_plan(void *opaque, const kd_owner *me, const kd_batch_partitio
 {
 	static const char doing[] = "append the plan";
 	pg_session *session = opaque;
+	session->me = *me;
 	arrays lock = {0}, a = {0};
 	pg_call call;
 	pg_call_init(&call, session, doing);
@@ -154,6 +155,7 @@ kd_code pg_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition *
 {
 	static const char doing[] = "withdraw a plan";
 	pg_session *session = opaque;
+	session->me = *me;
 	pg_call call;
 	pg_call_init(&call, session, doing);
 	pg_call_begin(&call, PG_WRITE);
@@ -310,6 +312,7 @@ kd_code pg_prune(void *opaque, const kd_owner *me, const char *job, int64_t keep
 {
 	static const char doing[] = "prune the ledger";
 	pg_session *session = opaque;
+	session->me = *me;
 	pg_call call;
 	pg_call_init(&call, session, doing);
 	pg_call_begin(&call, PG_WRITE);

@@ -248,6 +248,7 @@ kd_code pg_add_partitions(void *opaque, const kd_owner *me, const char *job, con
 {
 	pg_session *session = opaque;
 	additions a = {.wanted = partitions, .n = n};
+	session->me = *me;
 	bool own = false;
 	*ret_cas = KD_CAS_DONE;
 	if (n == 0)

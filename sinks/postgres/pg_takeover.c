@@ -105,6 +105,8 @@ static kd_code lock_job(pg_session *session, const kd_take_over *request, stored
 		ret->created = pg_call_rows(&call, insert) == 1;
 		ret->same_topics = *PQgetvalue(row, 0, 4) == 't';
 		ret->epoch = pg_int(row, 0, 0);
+		if (request->found_epoch && *request->found_epoch < 0)
+			*request->found_epoch = ret->epoch;
 	}
 	pg_call_done(&call);
 	return code;
@@ -262,6 +264,7 @@ kd_code pg_take_over(void *opaque, const kd_take_over *request, kd_ledger_image 
 	pg_session *session = opaque;
 	int lock_wait_ms = session->limits.lock_wait_ms;
 	session->limits.lock_wait_ms = LOCK_WAIT_MS;
+	session->me = (kd_owner) {.epoch = 0};
 	*ret_image = (kd_ledger_image) {0};
 	kd_code code = take_over(session, request, ret_image, err);
 	if (code != KD_OK)

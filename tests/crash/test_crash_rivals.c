@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One owner: a stop that is asked for, a second instance, a frozen one (I7, I8), and a start that was cut short. */
+/* One owner: a stop that is asked for, a second instance (I7, I8), and a start that was cut short.  Frozen owners, and
+ * many starts at once, are in tests/faults. */
 #include <criterion/criterion.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "check.h"
 #include "crash.h"
-#include "tmpdir.h"
-#include "wait.h"
 
 enum { STOP_MS = 5000, FENCED_MS = 15000 };
 
@@ -130,85 +125,6 @@ Test(crash_rivals, an_idle_instance_notices_its_successor, .timeout = 120)
 		kt_judge_clean(&job.store, "t", job.topic);
 		kt_job_close(&job);
 	}
-}
-
-/* ---- a frozen one ---- */
-
-static bool is_stopped(void *opaque)
-{
-	kt_process *process = opaque;
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
-static kt_process *freeze_at(kt_job *job, const char *fault)
-{
-	kt_process *process = start(job, fault);
-
-	kt_check(kt_wait_until(is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
-	return process;
-}
-
-/* The successor finishes the work; the frozen one wakes up, changes nothing, and ends with its own exit code. */
-static void outlive_a_frozen_owner(kt_store_kind kind, const char *fault)
-{
-	kt_job job;
-	kt_process *zombie;
-
-	printf("crash: frozen at %s\n", fault);
-	kt_job_open(&job, kind, 1);
-	kt_job_fill(&job, 0, 3000);
-	zombie = freeze_at(&job, fault);
-	kt_job_must_end(kt_job_run(&job, NULL, 90000), 0, NULL, 0);
-	kt_judge_clean(&job.store, "t", job.topic);
-	kt_process_signal(zombie, SIGCONT);
-	kt_job_must_end(zombie, 3, NULL, FENCED_MS);
-	kt_judge_clean(&job.store, "t", job.topic);
-	kt_job_close(&job);
-}
-
-Test(crash_rivals, a_successor_finishes_what_a_frozen_owner_holds_in_postgres, .timeout = 600)
-{
-	static const char *const faults[] = {"sink.copy_mid:3:stop", "sink.after_begin:2:stop", "sink.before_commit:2:stop",
-		"plan.before_commit:2:stop", "commit.done:2:stop", "plan.after_durable:2:stop", "start.owned:1:stop"};
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		outlive_a_frozen_owner(KT_POSTGRES, faults[i]);
-}
-
-Test(crash_rivals, a_successor_outlives_a_frozen_owner_without_the_lock_in_sqlite, .timeout = 240)
-{
-	/* At the first passes no other thread of the owner is in a transaction. */
-	static const char *const faults[] = {"start.owned:1:stop", "start.replayed:1:stop", "plan.before_durable:1:stop",
-		"plan.after_durable:1:stop"};
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		outlive_a_frozen_owner(KT_SQLITE, faults[i]);
-}
-
-Test(crash_rivals, a_frozen_holder_of_the_sqlite_lock_is_named, .timeout = 240)
-{
-	kt_job job;
-	kt_process *holder;
-	char *named;
-
-	kt_job_open(&job, KT_SQLITE, 1);
-	kt_job_fill(&job, 0, 3000);
-	holder = freeze_at(&job, "sqlite.position_moved:2:stop");
-	named = kt_format("held by pid %d", (int) kt_process_pid(holder));
-	kt_job_must_end(kt_job_start(&job, NULL, "--set", "retry_timeout_ms=3000", NULL), 4, named, 60000);
-	kt_process_signal(holder, SIGCONT);
-	kt_job_await(&job, 3000, 30000, rows);
-	kt_process_signal(holder, SIGTERM);
-	kt_job_must_end(holder, 0, NULL, STOP_MS);
-	kt_judge_clean(&job.store, "t", job.topic);
-	free(named);
-	kt_job_close(&job);
 }
 
 /* ---- a start at latest ---- */

@@ -119,6 +119,9 @@ typedef struct kd_take_over {
 	int64_t pid;
 	int64_t started_at_ms;
 	const char *version;
+	/* Not NULL: where it is below 0 it is set to the epoch that the job has before this take-over, as soon as that is read
+	 * and also where the take-over fails later: so that a start that was held up finds who overtook it. */
+	int64_t *found_epoch;
 } kd_take_over;
 
 typedef struct kd_new_partition {
