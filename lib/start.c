@@ -295,6 +295,14 @@ static kd_code close_accused(kd_job *job, kd_error *err)
 	return KD_OK;
 }
 
+/* Where the start policy says "latest", a new beginning in mid-run would pass over what came since (I10). */
+static kd_code refuse_a_new_beginning(const kd_job *job, kd_error *err)
+{
+	return kd_error_set(err, KD_ELEDGER, KD_STOP,
+		"job \"%s\" is not in the ledger any more: the database went back to before its first start, or the job was "
+		"deleted there; it begins anew, where \"start\" says, when it is started again", job->settings.name);
+}
+
 static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 {
 	kd_ledger_image_done(image);
@@ -304,6 +312,8 @@ static kd_code own(kd_job *job, kd_ledger_image *image, kd_error *err)
 		return code;
 	job->ledger.me = image->owner;
 	code = KD_FAULT_ERROR("start.owned", KD_ESINK, KD_RETRY, err);
+	if (code == KD_OK && image->created && job->was_up)
+		code = refuse_a_new_beginning(job, err);
 	if (code == KD_OK)
 		code = kd_recover_check(image, err);
 	if (code == KD_OK)
