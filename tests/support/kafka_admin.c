@@ -112,6 +112,19 @@ int kt_topic_leader(kt_admin *admin, const char *topic, int partition)
 	return metadata(admin, topic, leader_of, partition);
 }
 
+static int in_sync(const rd_kafka_metadata_topic_t *topic, int partition)
+{
+	for (int i = 0; i < topic->partition_cnt; i++)
+		if (topic->partitions[i].id == partition)
+			return topic->partitions[i].isr_cnt;
+	return -1;
+}
+
+int kt_topic_in_sync(kt_admin *admin, const char *topic, int partition)
+{
+	return metadata(admin, topic, in_sync, partition);
+}
+
 static void await_partitions(kt_admin *admin, const char *topic, int partitions)
 {
 	int64_t end = kt_now_ms() + TIMEOUT_MS;
@@ -132,21 +145,15 @@ void kt_topic_watermarks(kt_admin *admin, const char *topic, int partition, int6
 
 /* ---- changes ---- */
 
-void kt_topic_create(kt_admin *admin, const char *topic, int partitions, ...)
+static void create(kt_admin *admin, rd_kafka_NewTopic_t *request, const char *topic, int partitions, va_list settings)
 {
-	char reason[512];
-	rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(topic, partitions, -1, reason, sizeof(reason));
 	rd_kafka_event_t *event;
 	const rd_kafka_topic_result_t **results;
 	const char *name;
 	size_t n;
-	va_list args;
 
-	kt_check(request, "could not create \"%s\": %s", topic, reason);
-	va_start(args, partitions);
-	while ((name = va_arg(args, const char *)))
-		rd_kafka_NewTopic_set_config(request, name, va_arg(args, const char *));
-	va_end(args);
+	while ((name = va_arg(settings, const char *)))
+		rd_kafka_NewTopic_set_config(request, name, va_arg(settings, const char *));
 	rd_kafka_CreateTopics(admin->rk, &request, 1, NULL, admin->queue);
 	event = answer(admin, "create", topic);
 	results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
@@ -154,6 +161,33 @@ void kt_topic_create(kt_admin *admin, const char *topic, int partitions, ...)
 	rd_kafka_event_destroy(event);
 	rd_kafka_NewTopic_destroy(request);
 	await_partitions(admin, topic, partitions);
+}
+
+void kt_topic_create(kt_admin *admin, const char *topic, int partitions, ...)
+{
+	char reason[512];
+	rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(topic, partitions, -1, reason, sizeof(reason));
+	va_list args;
+
+	kt_check(request, "could not create \"%s\": %s", topic, reason);
+	va_start(args, partitions);
+	create(admin, request, topic, partitions, args);
+	va_end(args);
+}
+
+void kt_topic_create_on(kt_admin *admin, const char *topic, int partitions, const int32_t *brokers, size_t n, ...)
+{
+	char reason[512];
+	rd_kafka_NewTopic_t *request = rd_kafka_NewTopic_new(topic, partitions, -1, reason, sizeof(reason));
+	va_list args;
+
+	kt_check(request, "could not create \"%s\": %s", topic, reason);
+	for (int p = 0; p < partitions; p++)
+		kt_check(!rd_kafka_NewTopic_set_replica_assignment(request, p, (int32_t *) brokers, n, reason, sizeof(reason)),
+			"could not place \"%s\": %s", topic, reason);
+	va_start(args, n);
+	create(admin, request, topic, partitions, args);
+	va_end(args);
 }
 
 void kt_topic_delete(kt_admin *admin, const char *topic)

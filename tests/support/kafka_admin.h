@@ -5,6 +5,7 @@
 #define KT_KAFKA_ADMIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct kt_admin kt_admin;
@@ -19,6 +20,9 @@ char *kt_topic_name(const char *prefix);
 /* The rest are topic settings as name, value pairs ("cleanup.policy", "compact"), ended by NULL.
  * As many replicas as the cluster's default.replication.factor. */
 void kt_topic_create(kt_admin *admin, const char *topic, int partitions, ...) __attribute__((sentinel));
+/* The same, with every partition on these brokers: the first is the one that leads. */
+void kt_topic_create_on(kt_admin *admin, const char *topic, int partitions, const int32_t *brokers, size_t n, ...)
+	__attribute__((sentinel));
 void kt_topic_delete(kt_admin *admin, const char *topic);
 /* Adds partitions until there are `total`. */
 void kt_topic_grow(kt_admin *admin, const char *topic, int total);
@@ -32,6 +36,8 @@ void kt_topic_allow(kt_admin *admin, const char *topic, const char *user, bool r
 
 /* The broker that leads a partition, as its node id; -1: none. */
 int kt_topic_leader(kt_admin *admin, const char *topic, int partition);
+/* How many brokers are in sync with it. */
+int kt_topic_in_sync(kt_admin *admin, const char *topic, int partition);
 /* Low and high watermark. */
 void kt_topic_watermarks(kt_admin *admin, const char *topic, int partition, int64_t *ret_low, int64_t *ret_high);
 
