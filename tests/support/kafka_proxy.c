@@ -36,7 +36,7 @@ static int port(const char *dir, const char *name)
 	return number;
 }
 
-struct fault_proxy *kt_kafka_proxy_open(kt_job *job, const char *dir, const char *properties, const char *more)
+struct fault_proxy *kt_broker_proxy_open(const char *dir)
 {
 	const char *why;
 	char *target = kt_format("127.0.0.1:%d", port(dir, "behind"));
@@ -44,6 +44,13 @@ struct fault_proxy *kt_kafka_proxy_open(kt_job *job, const char *dir, const char
 
 	kt_check(proxy, "could not open a proxy: %s", why);
 	free(target);
+	return proxy;
+}
+
+struct fault_proxy *kt_kafka_proxy_open(kt_job *job, const char *dir, const char *properties, const char *more)
+{
+	struct fault_proxy *proxy = kt_broker_proxy_open(dir);
+
 	free(job->path);
 	job->path = kt_write_file(job->dir, "job.json",
 		"{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"127.0.0.1:%d\"%s%s}, \"topics\": [\"%s\"],\n"

@@ -17,7 +17,10 @@ enum { KT_FETCH = 1, KT_LIST_OFFSETS = 2, KT_METADATA = 3 };
 /* Starts it in `dir`, for as long as this process lives, and returns how to get to it directly; the caller frees it. */
 char *kt_broker_start(const char *dir);
 
-/* Opens the proxy that the broker in `dir` speaks of, and writes the job file anew so that the job goes through it.
+/* Opens the proxy that the broker in `dir` speaks of. */
+struct fault_proxy *kt_broker_proxy_open(const char *dir);
+
+/* The same, and writes the job file anew so that the job goes through it.
  * properties: librdkafka's, as JSON, or NULL; more: further keys, as for kt_job_write. */
 struct fault_proxy *kt_kafka_proxy_open(kt_job *job, const char *dir, const char *properties, const char *more);
 
