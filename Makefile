@@ -57,13 +57,13 @@ KD_LD      := -pthread $(if $(SAN),-fsanitize=$(SAN))
 LIB_SRC    := $(wildcard lib/*.c)
 SINK_SRC   := $(wildcard sinks/*.c sinks/*/*.c)
 # tools/ is the library of connector programs, and kdirect: one of them, with verbs of its own.
-TOOL_SRC   := $(wildcard tools/kdirect.c tools/cmd_demo.c tools/demo_*.c tools/cmd_new.c tools/new_*.c)
+TOOL_SRC   := $(wildcard tools/kdirect.c tools/cmd_demo.c tools/demo_*.c tools/cmd_torture.c tools/torture_*.c tools/cmd_new.c tools/new_*.c)
 CONNECTOR_SRC := $(filter-out $(TOOL_SRC),$(wildcard tools/*.c))
 CONN_SRC   := $(wildcard connectors/*.c)
 SUPP_SRC   := $(wildcard tests/support/*.c)
-SUITES     := unit sim mock conformance pg kafka cli connector crash faults examples
+SUITES     := unit sim mock conformance pg kafka cli connector crash faults wrong examples
 # Those that need the named fault points.
-FAULT_SUITES := crash faults
+FAULT_SUITES := crash faults wrong
 TEST_SRC   := $(foreach s,$(SUITES),$(wildcard tests/$(s)/test_*.c))
 # Files of a suite that are not test_*.c are shared by its programs.
 SHARED_SRC := $(filter-out $(TEST_SRC),$(foreach s,$(SUITES),$(wildcard tests/$(s)/*.c)))
@@ -214,6 +214,7 @@ check-kafka:       ## against a real Apache Kafka broker and a throw-away Postgr
 check-cli:         ## help, exit codes, golden output
 check-connector:   ## programs and plugins of others: configuration, plugins, try, an installation; no server
 check-crash:       ## kill at random and at every named fault point, restart, compare
+check-wrong:       ## the judge of the judge: wrong protocols, built from patches, each of which it must catch
 check-faults:      ## every other named fault: networks, zombies, PostgreSQL, Kafka, this machine
 check-examples:    ## every example and tutorial, built outside the tree against an installation, and killed
 SERVERS_examples    := pg kafka
@@ -223,8 +224,12 @@ SERVERS_kafka       := pg kafka
 SERVERS_cli         := pg kafka
 SERVERS_crash       := pg kafka
 SERVERS_faults      := pg kafka
+SERVERS_wrong       := pg kafka
 $(foreach s,$(SUITES),$(eval build-$(s) run-$(s): all $(call suite,$(s))))
 build-connector run-connector: | $(OTHERS) $(PLUGINS)
+build-wrong run-wrong: | wrong-protocols
+wrong-protocols: all
+	$(Q)tests/wrong/build.sh '$(BUILD)'
 build-crash run-crash: | $(VICTIM_SRC:%.c=$(BUILD)/%)
 $(SUITES:%=build-%):
 $(SUITES:%=run-%): run-%:
@@ -232,7 +237,7 @@ $(SUITES:%=run-%): run-%:
 $(filter-out $(FAULT_SUITES:%=check-%),$(SUITES:%=check-%)): check-%: run-%
 $(FAULT_SUITES:%=check-%): check-%:
 	@$(MAKE) --no-print-directory FAULTS=1 run-$*
-KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka faults/test_network_kafka_sink
+KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka faults/test_points_kafka faults/test_network_kafka_sink
 check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once where the system's own is too old
 	@path=$$(tests/support/librdkafka.sh path) || { echo '  kafka-sink: not run, see above'; \
 	  mkdir -p build/rdkafka-faults/results; echo 0 0 >build/rdkafka-faults/results/kafka-sink; exit 0; }; \
@@ -318,7 +323,7 @@ help: ## this list
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink check-model \
+.PHONY: all wrong-protocols program tests deps demo test $(SUITES:%=check-%) $(SUITES:%=build-%) $(SUITES:%=run-%) check-kafka-sink run-kafka-sink check-model \
 	torture torture-table build-torture \
 	check-race run-race check-fuzz run-fuzz check-tree \
 	check-headers check-exports exports docs check-docs api man bench install clean help FORCE

@@ -40,7 +40,9 @@ struct args {
 	int64_t blocked_after_s;
 	int64_t batches;
 	int64_t timeout_s;
-	int64_t events, kills, seed;
+	int64_t events, kills, seed, minutes, faults;
+	const char *dsn;
+	bool keep_schema;
 	const char *keep;
 	const char *dir;
 	bool sink;

@@ -3,7 +3,7 @@
 #include <kdirect/sinks.h>
 
 #include "cmd_new.h"
-#include "cmd_new.h"
+#include "cmd_torture.h"
 #include "connector_run.h"
 #include "verbs.h"
 
@@ -11,7 +11,7 @@ enum { MOST_SINKS = 16 };
 
 int main(int argc, char **argv)
 {
-	static const struct verb *const more[] = {&verb_demo, &verb_new};
+	static const struct verb *const more[] = {&verb_demo, &verb_torture, &verb_new};
 	static const kd_sink_ops *sinks[MOST_SINKS + 1];
 	const kd_connector connector = {
 		.abi = KD_CONNECTOR_ABI,
