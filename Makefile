@@ -237,7 +237,7 @@ $(SUITES:%=run-%): run-%:
 $(filter-out $(FAULT_SUITES:%=check-%),$(SUITES:%=check-%)): check-%: run-%
 $(FAULT_SUITES:%=check-%): check-%:
 	@$(MAKE) --no-print-directory FAULTS=1 run-$*
-KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka faults/test_points_kafka faults/test_points_kafka faults/test_network_kafka_sink
+KAFKA_SINK_TESTS := kafka/test_kafka_sink conformance/test_kafka crash/test_crash_kafka faults/test_points_kafka faults/test_network_kafka_sink
 check-kafka-sink: ## the Kafka sink, with a librdkafka that it takes: built once where the system's own is too old
 	@path=$$(tests/support/librdkafka.sh path) || { echo '  kafka-sink: not run, see above'; \
 	  mkdir -p build/rdkafka-faults/results; echo 0 0 >build/rdkafka-faults/results/kafka-sink; exit 0; }; \
