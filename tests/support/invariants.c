@@ -381,8 +381,8 @@ static void check_counters(kt_judgement *judgement, const kt_evidence *e)
 		const kt_counter *c = &e->counters[i];
 
 		if (c->counted != c->stored || c->counted_bytes != c->stored_bytes)
-			kt_found(judgement, 11, "partition %d: the counter says %" PRId64 " rows of %" PRId64 " bytes, it has %" PRId64
-				" of %" PRId64, c->partition, c->counted, c->counted_bytes, c->stored, c->stored_bytes);
+			kt_found(judgement, 11, "partition %d: the counter says %" PRId64 " records of %" PRId64 " bytes, it is %"
+				PRId64 " of %" PRId64, c->partition, c->counted, c->counted_bytes, c->stored, c->stored_bytes);
 	}
 }
 

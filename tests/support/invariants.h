@@ -9,7 +9,7 @@
  * Nothing of the engine is asked.  The judgement itself is pure: evidence in, findings out; so a doctored store shows
  * that each invariant is really looked at (unit/test_invariants).
  *
- *     kt_watch_table(&store);                      the table t, the counter (I11), the order of landings (I5)
+ *     kt_watch_table(&store);                     the table t, the counter (I11), the order of landings (I5)
  *     kt_job_catch_up(&job, NULL);                 makes the ledger
  *     kt_watch_ledger(&store);                     who planned and committed what, in which order (I6, I7)
  *     kt_observer *observer = kt_observer_start(&store, "t", "j");      (I5, I9, I11 while the job runs)
@@ -99,13 +99,13 @@ typedef struct kt_event {
 	int64_t session, transaction; /* 0: unknown */
 } kt_event;
 
-/* The counter's row of a partition, and what the table really has. */
+/* The counter's row of a partition, and what it should be: each record that is stored, once. */
 typedef struct kt_counter {
 	int32_t partition;
 	int64_t counted, counted_bytes, stored, stored_bytes;
 } kt_counter;
 
-/* A finding of the observer, and what it saw of a partition at the end of a look. */
+/* What the observer saw of a partition. */
 typedef struct kt_sight {
 	int32_t partition;
 	int64_t rows, last; /* visible; the highest offset among them */

@@ -154,8 +154,9 @@ static void read_triggers(kt_evidence *e, kt_store *store, const char *table, co
 			"select k.p, coalesce(c.n, 0), coalesce(c.bytes, 0), coalesce(r.n, 0), coalesce(r.bytes, 0)"
 			" from (select partition as p from counter union select kafka_partition from %s) k"
 			" left join counter c on c.partition = k.p"
-			" left join (select kafka_partition as p, count(*) as n, coalesce(sum(length(value)), 0) as bytes"
-			"  from %s group by 1) r on r.p = k.p", table, table);
+			" left join (select p, count(*) as n, sum(bytes) as bytes"
+			"  from (select kafka_partition as p, coalesce(max(length(value)), 0) as bytes from %s"
+			"   group by kafka_partition, kafka_offset) as d group by p) r on r.p = k.p", table, table);
 	if (has_table(store, "ledger_log"))
 		each(e, store, add_event,
 			"select case deed when 'started' then 0 when 'planned' then 1 when 'committed' then 2 when 'withdrawn' then 3"

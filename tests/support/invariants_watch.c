@@ -36,8 +36,8 @@ void kt_watch_table(kt_store *store)
 
 /* ---- the ledger: who did what in which order (I6, I7) ----
  *
- * An event's number is given while the row locks of the deed are held, so that numbers of one segment are in the order
- * of its commits; a take-over writes its instance last, after it has waited for all work in flight. */
+ * PostgreSQL gives an event its number at COMMIT, while the row locks of the deed are held: numbers of one segment are in
+ * the order of its commits, and a take-over's comes after all work that it waited for. */
 
 /* PostgreSQL tells the planner by its session only: the one that it took over in. */
 static const char postgres_log[] =
@@ -70,10 +70,11 @@ static const char postgres_log[] =
 	"  insert into ledger_log(deed, job, owner, epoch) values('started', new.job, new.owner, new.epoch);"
 	"  return null; end $$;"
 	"drop trigger if exists log_identifier on kdirect.batch_partition;"
-	"create trigger log_identifier after insert or update on kdirect.batch_partition"
-	" for each row execute function log_identifier();"
+	"create constraint trigger log_identifier after insert or update on kdirect.batch_partition"
+	" deferrable initially deferred for each row execute function log_identifier();"
 	"drop trigger if exists log_instance on kdirect.instance;"
-	"create trigger log_instance after insert on kdirect.instance for each row execute function log_instance()";
+	"create constraint trigger log_instance after insert on kdirect.instance"
+	" deferrable initially deferred for each row execute function log_instance()";
 
 #define SQLITE_EPOCH(who) "(select max(epoch) from kdirect_instance where job = new.job and owner = " who ")"
 #define SQLITE_HOLDING(table) \

@@ -204,7 +204,8 @@ Test(invariants, I1_gaps_dead_letters_and_counted_drops_are_no_loss)
 /* I2 */
 Test(invariants, I2_a_record_stored_twice_is_a_duplicate)
 {
-	doctor(2, "insert into t select * from t where kafka_partition = 1 and kafka_offset = 29");
+	doctor(2, "insert into t select * from t where kafka_partition = 1 and kafka_offset = 29;"
+		  "update counter set n = n - 1, bytes = bytes - 4 where partition = 1");
 }
 
 Test(invariants, I2_a_row_that_is_a_dead_letter_too_is_a_duplicate)
@@ -391,6 +392,20 @@ Test(invariants, I11_an_effect_that_happened_twice_or_not_at_all_is_found)
 	doctor(11, "update counter set n = n + 1 where partition = 1");
 	doctor(11, "update counter set bytes = bytes - 4 where partition = 1");
 	doctor(11, "delete from counter where partition = 0");
+}
+
+Test(invariants, I2_I11_a_record_stored_twice_has_its_effect_twice)
+{
+	world w = open_world();
+
+	store_row(&w, 1, LAST - 1);
+	kt_evidence e = read_world(&w);
+	kt_judgement j = kt_judge_all(&e, NULL);
+	cr_assert_eq(j.of[2].count, 1);
+	cr_assert_eq(j.of[11].count, 1, "%s", j.of[11].first);
+	cr_assert_eq(kt_judgement_findings(&j), 2);
+	kt_evidence_done(&e);
+	close_world(&w);
 }
 
 /* I12 */
