@@ -202,12 +202,15 @@ static void end_doomed(doomed *d, const char *what, const char *const *said)
 	zombie_close(&d->stage);
 }
 
-static void connect_as(zombie_stage *stage, const char *role)
+/* A lock is waited for a quarter of it, and named then; a start goes on trying for 30 s whatever it says. */
+static const char holders_patience[] = "\"retry_timeout_ms\": 240000", successors_patience[] = "\"retry_timeout_ms\": 3000";
+
+static void connect_as(zombie_stage *stage, const char *role, const char *patience)
 {
 	free(stage->job.store.sink);
 	stage->job.store.sink = kt_format("\"type\": \"postgres\", \"dsn\": \"%s%s%s\"", stage->job.store.pg.dsn,
 		*role ? " user=" : "", role);
-	kt_job_write(&stage->job, NULL);
+	kt_job_write(&stage->job, patience);
 }
 
 /* The holder is a superuser's, its successor runs as a role that has just what `check --sql` prints. */
@@ -217,15 +220,15 @@ static void doom_by_rights(doomed *d)
 
 	zombie_open(&d->stage, KT_POSTGRES, ZOMBIE_DIRECT);
 	kt_store_exec(&job->store, "do 'begin create role kdirect_job login; exception when duplicate_object then null; end'");
-	connect_as(&d->stage, "kdirect_job");
+	connect_as(&d->stage, "kdirect_job", NULL);
 	kt_process *check = kt_kdirect(job->dir, NULL, "check", job->path, "--sql", NULL);
 	cr_assert_eq(kt_process_wait(check, 30000), 0, "%s", kt_process_stderr(check));
 	kt_pg_exec(&job->store.pg, "%s", kt_process_stdout(check));
 	kt_process_free(check);
 	kt_store_exec(&job->store, "grant all on counter to kdirect_job");
-	connect_as(&d->stage, "");
+	connect_as(&d->stage, "", holders_patience);
 	doom(d, "sink.copy_mid:2:stop");
-	connect_as(&d->stage, "kdirect_job");
+	connect_as(&d->stage, "kdirect_job", successors_patience);
 	d->successor = zombie_start(&d->stage, NULL, NULL);
 }
 
@@ -257,7 +260,7 @@ Test(zombies, a_frozen_holder_that_cannot_be_ended_is_named, .timeout = 300)
 	doom_by_sqlite(&sqlite);
 	doom_by_rights(&postgres);
 	char *named = kt_format("held by pid %d", (int) kt_process_pid(sqlite.holder));
-	char *backend = kt_format("waiting for session %d of role \"postgres\"", holder_of_position(&postgres.stage.job.store));
+	char *backend = kt_format("waiting for session %d of role \\\"postgres\\\"", holder_of_position(&postgres.stage.job.store));
 	char *statement = kt_format("select pg_terminate_backend(%d)", holder_of_position(&postgres.stage.job.store));
 	PLAY_ALL(KT_SQLITE, ZOMBIE_DIRECT, "in sqlite, without the lock", acts);
 	end_doomed(&sqlite, "sqlite's write lock", (const char *const[]) {named, NULL});
