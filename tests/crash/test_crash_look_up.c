@@ -130,3 +130,17 @@ Test(crash_look_up, killed_between_what_it_read_and_its_rows_lands_every_record_
 		kt_job_close(&job);
 	}
 }
+
+/* A look-up that fails is repeated in a transaction of its own (I1, I2, I8). */
+Test(crash_look_up, a_look_up_that_failed_is_made_again_and_lands_every_record_once, .timeout = 300)
+{
+	for (int kind = KT_SQLITE; kind <= KT_POSTGRES; kind++) {
+		kt_job job;
+
+		open_job(&job, (kt_store_kind) kind);
+		cr_assert_eq(run_job(&job, "commit.looked-up:1:fail,commit.looked-up:3:fail"), 0, "it did not outlast a failure");
+		cr_assert_eq(kt_store_int(&job.store, "select count(*) from t where rate = 7"), RECORDS);
+		cr_assert_eq(kt_store_int(&job.store, "select count(distinct id) from t"), RECORDS);
+		kt_job_close(&job);
+	}
+}
