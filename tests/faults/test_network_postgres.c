@@ -361,10 +361,11 @@ Test(network_postgres, F26_half_open_connections_are_given_up_in_a_bounded_time,
 
 /* ---- in great number ---- */
 
+/* KD_STORM: so many faults; KD_SEED: their hits again. */
 static void storm(const struct fault_order *orders, size_t n_orders, int faults, int most_hit)
 {
-	const char *seed = getenv("KD_SEED");
-	kt_storm storm = {.orders = orders, .n = n_orders, .faults = faults, .most_hit = most_hit,
+	const char *seed = getenv("KD_SEED"), *many = getenv("KD_STORM");
+	kt_storm storm = {.orders = orders, .n = n_orders, .faults = many ? atoi(many) : faults, .most_hit = most_hit,
 		.seed = seed ? (unsigned int) strtoul(seed, NULL, 10) : (unsigned int) kt_now_ms()};
 	net n;
 
@@ -374,7 +375,7 @@ static void storm(const struct fault_order *orders, size_t n_orders, int faults,
 }
 
 /* F3, I1, I2: 60 in one life of one process; `make torture` does 1,000 and more. */
-Test(network_postgres, F3_sixty_lost_commit_answers_in_one_run, .timeout = 600)
+Test(network_postgres, F3_sixty_lost_commit_answers_in_one_run, .timeout = 3600)
 {
 	storm(kt_lost_commit_answers, kt_n_lost_commit_answers, 60, 3);
 }
