@@ -6,8 +6,8 @@
 
 #include "pg_sink.h"
 
-/* By name, so that a table which is another one now shows by its oid.  One table of the catalog and no join: cheap enough
- * for every transaction. */
+/* By name, so that a table which is another one now shows by its oid.  One table of the catalog and no join: cheap
+ * enough for every transaction. */
 static const char shape_sql[] =
 	"select attrelid, attname, atttypid, format_type(atttypid, atttypmod) from pg_attribute"
 	" where attrelid = any($1::regclass[]) and attnum > 0 and not attisdropped order by attrelid";

@@ -46,7 +46,7 @@ static void restore_under_an_idle_job(const pg_server *server, kt_job *job, int6
 	pg_must_say(process, "went back in time");
 	pg_job_stop(process);
 	pg_job_judge(job);
-	printf("faults: a backup restored under an idle job: what was lost had landed again after %" PRId64 " ms\n", ms);
+	printf("faults: %" PRId64 " ms from a restored backup to all rows, under an idle job\n", ms);
 }
 
 /* Under a job in the middle of its work. */
@@ -59,11 +59,11 @@ static void restore_under_a_busy_job(const pg_server *server, kt_job *job, int64
 	int64_t ms = pg_job_await_rows(job, process, all);
 	pg_job_stop(process);
 	pg_job_judge(job);
-	printf("faults: a backup restored under a busy job: all had landed after %" PRId64 " ms\n", ms);
+	printf("faults: %" PRId64 " ms from a restored backup to all rows, under a busy job\n", ms);
 }
 
 /* F11, I1-I3, I6. */
-Test(postgres_back, a_restored_backup_takes_rows_and_positions_back_and_exactly_the_lost_ones_land_again, .timeout = 300)
+Test(postgres_back, a_restored_backup_takes_rows_and_positions_back_and_exactly_the_lost_land_again, .timeout = 300)
 {
 	pg_server server;
 	kt_job job;
@@ -235,8 +235,8 @@ static void fail_over_under(const char *set, int64_t when)
 	pg_must_say(process, "went back in time");
 	pg_job_stop(process);
 	pg_job_judge(&p.job);
-	printf("faults: fail-over that lost %s commits: all landed again %" PRId64 " ms after the promotion\n",
-		set ? "some" : "all the last", ms);
+	printf("faults: %" PRId64 " ms from a promotion to all rows, under %s job, with its last commits lost\n", ms,
+		set ? "a busy" : "an idle");
 	close_pair(&p);
 }
 
@@ -286,16 +286,15 @@ static void outlast_a_standby(const char *attributes)
 	kt_job_fill(&job, 0, KEPT);
 	kt_process *process = pg_job_start(&job, NULL, NULL);
 	pg_job_await_rows(&job, process, KEPT);
-	kt_job_fill(&job, 0, LOST);
 	pg_server_do(&server, "demote", NULL);
+	kt_job_fill(&job, 0, LOST);
 	pg_must_say(process, strcmp(attributes, "any") == 0 ? "standby" : "read-only");
 	cr_assert(kt_process_running(process));
 	pg_server_do(&server, "promote", NULL);
 	int64_t ms = pg_job_await_rows(&job, process, KEPT + LOST);
 	pg_job_stop(process);
 	pg_job_judge(&job);
-	printf("faults: a server that was a standby for a while (%s): landed %" PRId64 " ms after the promotion\n", attributes,
-		ms);
+	printf("faults: %" PRId64 " ms from a promotion to all rows, target_session_attrs=%s\n", ms, attributes);
 	kt_job_close(&job);
 	pg_server_remove(&server);
 }

@@ -102,7 +102,7 @@ Test(postgres_conflicts, a_deadlock_rolls_the_range_back_and_it_lands_once, .tim
 	pg_job_stop(process);
 	cr_assert_eq(kt_store_int(&job.store, "select n from totals"), RECORDS, "I11");
 	pg_job_judge(&job);
-	printf("faults: a deadlock: landed %lld ms after the other session's commit\n", (long long) ms);
+	printf("faults: %lld ms from the other session's commit to all rows, after a deadlock\n", (long long) ms);
 	PQfinish(other);
 	kt_job_close(&job);
 }

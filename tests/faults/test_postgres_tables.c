@@ -64,7 +64,7 @@ static void fill_raw(kt_job *job)
 }
 
 /* F16, I1, I2, I4, I10. */
-Test(postgres_tables, a_change_under_a_running_job_stops_it_by_name_and_it_goes_on_after_it_is_put_right, .timeout = 300)
+Test(postgres_tables, a_change_under_a_running_job_stops_it_by_name_and_it_goes_on_when_it_is_mended, .timeout = 300)
 {
 	kt_job job;
 
