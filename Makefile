@@ -124,14 +124,14 @@ $(BUILD)/tools/new_files.o: $(wildcard tools/new/*/*)
 # Rebuild everything when a compiler or a flag changes, and only then.
 $(BUILD)/.flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS)' >$@.new; \
-	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@echo '$(CC) $(KD_CPP) $(CPPFLAGS) $(KD_C) $(CFLAGS)' >$@.$$$$; \
+	  cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 
 # Link again when a source comes or goes: a wildcard alone does not notice a removal.
 $(BUILD)/.sources: FORCE
 	@mkdir -p $(@D)
-	@echo '$(sort $(filter-out $(TEST_SRC) $(RACE_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(ALL_SRC))) $(LDFLAGS) $(MALLOC)' >$@.new; \
-	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@echo '$(sort $(filter-out $(TEST_SRC) $(RACE_SRC) $(BENCH_SRC) $(FUZZ_SRC),$(ALL_SRC))) $(LDFLAGS) $(MALLOC)' >$@.$$$$; \
+	  cmp -s $@.$$$$ $@ && rm $@.$$$$ || mv $@.$$$$ $@
 
 $(LIB_A) $(LIB_SO): $(call obj,$(LIB_SRC))
 $(SINK_A) $(SINK_SO): $(call obj,$(SINK_SRC))
