@@ -122,7 +122,8 @@ Test(zombies, of_several_frozen_one_after_another_none_changes_anything, .timeou
 	zombie_play(&stage, &(zombie_scene) {.frozen = {"sink.copy_mid:2:stop", "sink.before_commit:2:stop"}});
 	zombie_play(&stage, &(zombie_scene) {.frozen = {"plan.before_commit:2:stop", "sink.copy_mid:2:stop",
 		"sink.commit_sent:2:stop"}, .youngest_first = true, .cut = true});
-	zombie_play(&stage, &(zombie_scene) {.frozen = {"sink.commit_sent:2:stop", "takeover.before_commit:1:stop"}, .amid = true});
+	zombie_play(&stage, &(zombie_scene) {.frozen = {"sink.commit_sent:2:stop", "takeover.before_commit:1:stop"},
+		.amid = true});
 	zombie_judge(&stage);
 	zombie_tell(&stage, "in postgres, from several");
 	zombie_close(&stage);
@@ -203,7 +204,8 @@ static void end_doomed(doomed *d, const char *what, const char *const *said)
 }
 
 /* A lock is waited for a quarter of it, and named then; a start goes on trying for 30 s whatever it says. */
-static const char holders_patience[] = "\"retry_timeout_ms\": 240000", successors_patience[] = "\"retry_timeout_ms\": 3000";
+static const char holders_patience[] = "\"retry_timeout_ms\": 240000";
+static const char successors_patience[] = "\"retry_timeout_ms\": 3000";
 
 static void connect_as(zombie_stage *stage, const char *role, const char *patience)
 {
@@ -225,7 +227,6 @@ static void doom_by_rights(doomed *d)
 	cr_assert_eq(kt_process_wait(check, 30000), 0, "%s", kt_process_stderr(check));
 	kt_pg_exec(&job->store.pg, "%s", kt_process_stdout(check));
 	kt_process_free(check);
-	kt_store_exec(&job->store, "grant all on counter to kdirect_job");
 	connect_as(&d->stage, "", holders_patience);
 	doom(d, "sink.copy_mid:2:stop");
 	connect_as(&d->stage, "kdirect_job", successors_patience);
@@ -249,8 +250,8 @@ static void doom_by_sqlite(doomed *d)
 
 /* F5, F6 (I8, I10): SQLite's lock cannot be taken from a process, and a superuser's session cannot be ended by others
  * (42501): the successor tells who it is, and ends with exit code 4, so that it is started again.  A start waits 30 s:
- * meanwhile the frozen who hold no lock are outlived in SQLite too (F5; at the first passes no other thread of the owner
- * is in a transaction). */
+ * meanwhile the frozen who hold no lock are outlived in SQLite too (F5; at the first passes no other thread of the
+ * owner is in a transaction). */
 Test(zombies, a_frozen_holder_that_cannot_be_ended_is_named, .timeout = 300)
 {
 	static const act acts[] = {{"start.owned:1:stop", false}, {"start.replayed:1:stop", false},
@@ -259,9 +260,10 @@ Test(zombies, a_frozen_holder_that_cannot_be_ended_is_named, .timeout = 300)
 
 	doom_by_sqlite(&sqlite);
 	doom_by_rights(&postgres);
+	int pid = holder_of_position(&postgres.stage.job.store);
 	char *named = kt_format("held by pid %d", (int) kt_process_pid(sqlite.holder));
-	char *backend = kt_format("waiting for session %d of role \\\"postgres\\\"", holder_of_position(&postgres.stage.job.store));
-	char *statement = kt_format("select pg_terminate_backend(%d)", holder_of_position(&postgres.stage.job.store));
+	char *backend = kt_format("waiting for session %d of role \\\"postgres\\\"", pid);
+	char *statement = kt_format("select pg_terminate_backend(%d)", pid);
 	PLAY_ALL(KT_SQLITE, ZOMBIE_DIRECT, "in sqlite, without the lock", acts);
 	end_doomed(&sqlite, "sqlite's write lock", (const char *const[]) {named, NULL});
 	end_doomed(&postgres, "a superuser's session", (const char *const[]) {backend, statement, "42501", NULL});
