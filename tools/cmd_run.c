@@ -123,7 +123,7 @@ static bool wait_a_little(struct run *run)
 	struct timespec until;
 	bool over;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += STATUS_MS * 1000000L;
 	if (until.tv_nsec >= 1000000000L) {
 		until.tv_nsec -= 1000000000L;
@@ -156,17 +156,17 @@ static void cut_short(struct run *run, int64_t at_ms)
 static void *teller_main(void *opaque)
 {
 	struct run *run = opaque;
-	int64_t period_ms = run->args->log_every_s * 1000, told_ms = now_ms();
+	int64_t period_ms = run->args->log_every_s * 1000, told_ms = steady_ms();
 	kd_progress now = {0}, told = {0};
 	struct rate_window window = {0};
 
-	(void) rate_window_add(&window, now_ms(), 0);
+	(void) rate_window_add(&window, steady_ms(), 0);
 	while (wait_a_little(run)) {
-		int64_t at_ms = now_ms();
+		int64_t at_ms = steady_ms();
 
 		kd_job_progress(run->job, &now);
 		now.records_per_second = rate_window_add(&window, at_ms, now.records);
-		if (period_ms && (at_ms - told_ms >= period_ms || at_ms < told_ms)) {
+		if (period_ms && at_ms - told_ms >= period_ms) {
 			tell_committed(run, &now, &told);
 			told = now;
 			told_ms = at_ms;
@@ -176,7 +176,7 @@ static void *teller_main(void *opaque)
 		show_status(run, &now);
 	}
 	kd_job_progress(run->job, &now);
-	now.records_per_second = rate_window_add(&window, now_ms(), now.records);
+	now.records_per_second = rate_window_add(&window, steady_ms(), now.records);
 	if (period_ms)
 		tell_committed(run, &now, &told);
 	return NULL;
@@ -184,8 +184,13 @@ static void *teller_main(void *opaque)
 
 static bool teller_start(struct run *run)
 {
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&run->lock, NULL);
-	pthread_cond_init(&run->wake, NULL);
+	pthread_cond_init(&run->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
 	return pthread_create(&run->teller, NULL, teller_main, run) == 0;
 }
 
@@ -205,7 +210,7 @@ static void teller_stop(struct run *run)
 static void tell_end(struct run *run)
 {
 	kd_progress now = {0};
-	int64_t span_ms = now_ms() - run->started_ms;
+	int64_t span_ms = steady_ms() - run->started_ms;
 
 	kd_job_progress(run->job, &now);
 	const struct log_field fields[] = {
@@ -265,7 +270,7 @@ static kd_code run_job(struct run *run, kd_error *err)
 
 static int run_file(const struct args *args)
 {
-	struct run run = {.args = args, .started_ms = now_ms()};
+	struct run run = {.args = args, .started_ms = steady_ms()};
 	int exit_code = job_file_or_exit(args, "run", args->operands[0], &run.file);
 	kd_error err = {0};
 

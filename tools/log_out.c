@@ -118,7 +118,7 @@ static void tell_left_out(struct log_out *log, int64_t at_ms)
 		struct log_field repeated = {.name = "repeated", .number = slot->left_out};
 
 		tell(log, (kd_log_level) slot->tag, 0, slot->text, &repeated, 1);
-		slot->told_ms = now_ms();
+		slot->told_ms = steady_ms();
 		slot->left_out = 0;
 	}
 }
@@ -131,7 +131,7 @@ static void from_library(void *opaque, kd_log_level level, int64_t batch_time_ms
 	struct log_field repeated = {.name = "repeated"};
 
 	pthread_mutex_lock(&log->lock);
-	if (!folds || fold_tell(&log->fold, line, (int) level, now_ms(), &repeated.number))
+	if (!folds || fold_tell(&log->fold, line, (int) level, steady_ms(), &repeated.number))
 		tell(log, level, batch_time_ms, line, &repeated, repeated.number ? 1 : 0);
 	pthread_mutex_unlock(&log->lock);
 }
@@ -205,6 +205,6 @@ void log_out_flush(struct log_out *log)
 void log_out_tick(struct log_out *log)
 {
 	pthread_mutex_lock(&log->lock);
-	tell_left_out(log, now_ms());
+	tell_left_out(log, steady_ms());
 	pthread_mutex_unlock(&log->lock);
 }

@@ -10,6 +10,8 @@ enum { TIME_SIZE = 32, SPAN_SIZE = 24 };
 
 /* Milliseconds since 1970 UTC, of the wall clock. */
 int64_t now_ms(void);
+/* Milliseconds of a clock that nobody sets: for how long something took, and when it is due. */
+int64_t steady_ms(void);
 
 /* RFC 3339 in UTC with milliseconds; "-" for 0 and below. */
 const char *time_text(int64_t time_ms, char text[TIME_SIZE]);

@@ -6,7 +6,7 @@ set -eu
 
 demo=(gcc g++ make libc6-dev pkgconf librdkafka-dev libjansson-dev libpq-dev libsqlite3-dev zlib1g-dev libzstd-dev
 	libmimalloc-dev)
-test=(clang libcriterion-dev postgresql pgbouncer sqlite3 default-jre-headless maven openssl
+test=(clang faketime libcriterion-dev postgresql pgbouncer sqlite3 default-jre-headless maven openssl
 	libcurl4-openssl-dev python3 patch spin kcat doxygen help2man man-db groff)
 
 case "${1:-}" in
