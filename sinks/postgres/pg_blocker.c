@@ -91,8 +91,10 @@ static bool look(pg_session *second, pg_session *blocked, kd_error *failed, kd_e
 		" join pg_catalog.pg_stat_activity a on a.pid operator(pg_catalog.=) b.pid");
 	pg_call_int(&call, blocked->backend);
 	pg_call_text(&call, prefix);
-	pg_call_sql(&call, "select epoch, owner from @job where job operator(pg_catalog.=) $1");
-	pg_call_text(&call, blocked->sink->job);
+	if (blocked->me.epoch != 0) { /* before that there may be no ledger yet: another start is making it */
+		pg_call_sql(&call, "select epoch, owner from @job where job operator(pg_catalog.=) $1");
+		pg_call_text(&call, blocked->sink->job);
+	}
 	bool mine = pg_call_run(&call, NULL, failed) != KD_OK || deal_with(second, blocked, prefix, &call, err);
 	pg_call_done(&call);
 	return mine;

@@ -135,6 +135,18 @@ Test(network_postgres, F4_each_kind_of_commit_arrives_when_the_job_has_long_gone
 	cr_assert_gt(meet_all((struct fault_order) {.deed = FAULT_HOLD_REQUEST, .ms = 4000}), 0);
 }
 
+/* F4, I8: also where there is no ledger yet: a session that hangs in its making is ended, and not waited for until its
+ * time-out of half a minute. */
+Test(network_postgres, F4_a_session_that_hangs_in_the_ledgers_making_is_ended, .timeout = 300)
+{
+	net n;
+
+	net_open(&n, 1);
+	kt_proxy_arm(n.proxy, (struct fault_order) {.deed = FAULT_HOLD_REQUEST, KT_COMMIT_OF_LEDGER, .hit = 1, .ms = 60000});
+	kt_job_must_end(kt_job_run(&n.job, NULL, RUN_MS), 0, "ended session", RUN_MS);
+	net_close(&n);
+}
+
 /* ---- statements, and a COMMIT that takes its time ---- */
 
 
