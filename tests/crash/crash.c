@@ -18,7 +18,7 @@ enum {
 	WORK = 80,        /* records of a run: a batch, of all partitions */
 	WIDE = 400,       /* too many for a narrow batch, of each partition */
 	FED_HITS = 6,     /* runs to a point that bring work of their own: after these it comes to an end */
-	EACH_HIT = 10,    /* up to this one; then the double of the one before: some points stand on the way of each record */
+	EACH_HIT = 8,     /* up to this one; then the double of the one before: some points stand on the way of each record */
 	SOME_HITS = 3,    /* a double fault's hits are up to this one */
 	RUN_MS = 90000,   /* a bounded run, on a busy machine */
 };

@@ -69,6 +69,7 @@ typedef struct crash_source {
 	unsigned int seed;
 	int64_t number; /* of the next record */
 	kt_producer *plain, *txn;
+	kt_notes *notes; /* of all that was acknowledged */
 } crash_source;
 
 struct crash_campaign {

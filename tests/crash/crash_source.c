@@ -34,10 +34,14 @@ void crash_source_open(crash_campaign *campaign)
 		"topic.metadata.refresh.interval.ms", "1000", NULL);
 	source->txn = kt_producer_open(NULL, "compression.type", "zstd", "transactional.id", campaign->job.topic,
 		"topic.metadata.refresh.interval.ms", "1000", NULL);
+	source->notes = kt_notes_new();
+	kt_producer_note(source->plain, source->notes);
+	kt_producer_note(source->txn, source->notes);
 }
 
 void crash_source_close(crash_campaign *campaign)
 {
+	kt_notes_free(campaign->source.notes);
 	kt_producer_close(campaign->source.plain);
 	kt_producer_close(campaign->source.txn);
 }
