@@ -76,13 +76,24 @@ static kd_code read_newest(kd_job *job, newest_start *ret, kd_error *err)
 /* A start that was held up in its take-over, frozen say, tries again; but it does not take the job back from one that
  * started later and finished in between (I7).  Two that race are told apart by their start, too, so the later one
  * stays.  Only who came after this start's own look at the epoch counts: a host whose clock is wrong keeps nobody from
- * taking over. */
+ * taking over.  Who has owned the job needs no clock: an epoch from its own on, with another owner, came after it.  After
+ * a restore there is none, but that of a later start. */
+static bool is_overtaken(const kd_job *job, const newest_start *newest)
+{
+	int64_t mine = job->ledger.me.epoch;
+	if (!strcmp(newest->owner.id, job->owner_id))
+		return false;
+	if (mine > 0)
+		return newest->owner.epoch >= mine;
+	return newest->owner.epoch > job->found_epoch && newest->started_at_ms > job->started_at_ms;
+}
+
 static kd_code refuse_if_overtaken(kd_job *job, kd_error *err)
 {
 	newest_start newest = {0};
-	kd_code code = job->found_epoch < 0 ? KD_OK : read_newest(job, &newest, err);
-	if (code != KD_OK || newest.owner.epoch <= job->found_epoch || newest.started_at_ms <= job->started_at_ms ||
-		!strcmp(newest.owner.id, job->owner_id))
+	bool first = job->found_epoch < 0 && job->ledger.me.epoch == 0;
+	kd_code code = first ? KD_OK : read_newest(job, &newest, err);
+	if (first || code != KD_OK || !is_overtaken(job, &newest))
 		return code;
 	return kd_error_set(err, KD_EFENCED, KD_STOP,
 		"job \"%s\" was taken over by a newer instance (epoch %" PRId64 ") while this one was starting",
@@ -328,7 +339,8 @@ kd_code kd_job_start(kd_job *job, kd_error *err)
 	kd_ledger_image image = {0};
 	job->goals_set = false;
 	job->found_epoch = -1;
-	job->ledger = (kd_ledger) {.ops = job->ops, .session = job->ledger.session, .job = job->settings.name};
+	job->ledger = (kd_ledger) {.ops = job->ops, .session = job->ledger.session, .job = job->settings.name,
+		.me = job->ledger.me}; /* who it was, if this is not the first take-over */
 	kd_code code = insist(job, contact, NULL, err);
 	if (code == KD_OK)
 		code = insist(job, own, &image, err);
