@@ -27,6 +27,7 @@
 	if \
 	:: state[D] == KILLED -> goto again \
 	:: state[D] != KILLED && lock == 0 -> lock = D + 1 \
+	:: state[D] != KILLED && lock != 0 && HAS_TO_GO(i, in_takeover) -> goto fenced \
 	:: state[D] != KILLED && lock != 0 && MAY_END(i, lock - 1, in_takeover) -> end_backend(i, lock - 1); goto again \
 	fi
 
@@ -42,8 +43,7 @@ takeover:                /* one transaction: job, partitions, positions; a new e
 		LOCK(job_lock, true, takeover);
 		state[D] = RUNNING; kind[D] = TAKE;
 		if
-		:: rank[i] != 0 && owner != i + 1 && epoch >= me[i] && wrong != HOLE_TAKE_OVER_AGAIN &&
-			wrong != HOLE_RECONNECT_TAKES_OVER -> goto fenced /* somebody took over since I owned it */
+		:: HAS_TO_GO(i, true) -> goto fenced
 		:: else -> mine[D] = epoch + 1
 		fi;
 		do

@@ -89,15 +89,22 @@ inline read_ledger(i) {
 
 /* ---- a lock that is not free ---- */
 
+/* Did somebody take over after me?  A take-over asks only where its instance has owned the ledger before. */
+#define IS_SUPERSEDED(i) (rank[i] != 0 && owner != i + 1 && epoch >= me[i])
+#define HAS_TO_GO(i, in_takeover) (in_takeover -> \
+	IS_SUPERSEDED(i) && wrong != HOLE_TAKE_OVER_AGAIN && wrong != HOLE_RECONNECT_TAKES_OVER : \
+	IS_FENCED(i) && wrong != HOLE_SUPERSEDED_ENDS_OWNER)
+
 /* Ends the backend of slot x: one whose client is gone or stands still, or within its budget one that is only slow. */
 #define MAY_END(i, x, in_takeover) ((x) < SESSIONS && INSTANCE(x) != i && state[x] == RUNNING && \
 	(life[INSTANCE(x)] != ALIVE || (!calm && kills > 0)) && wrong != HOLE_NOBODY_ENDS && \
-	(in_takeover || wrong != HOLE_ONLY_TAKEOVER_ENDS))
+	(in_takeover || wrong != HOLE_ONLY_TAKEOVER_ENDS) && !HAS_TO_GO(i, in_takeover))
 inline end_backend(i, x) {
 	d_step {
 		if :: life[INSTANCE(x)] == ALIVE -> kills-- :: else fi;
 		printf("instance %d ends the backend of %d\n", i, INSTANCE(x));
 		victim = x; rollback(victim);
+		assert(restored || rank[i] == 0 || rank[INSTANCE(victim)] < takeovers);  /* I7: not the rightful owner's */
 		if :: life[INSTANCE(victim)] == ALIVE -> state[victim] = KILLED :: else fi;
 		victim = 0
 	}

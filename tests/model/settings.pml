@@ -60,7 +60,8 @@ hidden byte wrong;
 #define HOLE_OTHER_REPEAT           22
 #define HOLE_RECONNECT_TAKES_OVER   23
 #define HOLE_ADOPT_TAKEOVER         24
-#define HARMLESS_UNLOCKED_LOOK      25
+#define HOLE_SUPERSEDED_ENDS_OWNER  25
+#define HARMLESS_UNLOCKED_LOOK      26
 
 c_decl {
 static const char *const names[] = {
@@ -89,6 +90,7 @@ static const char *const names[] = {
 	"hole-other-repeat",
 	"hole-reconnect-takes-over",
 	"hole-adopt-take-over",
+	"hole-superseded-ends-owner",
 	"harmless-unlocked-look",
 };
 

@@ -49,6 +49,7 @@ begin:                   /* the position moves, and from it the identifier is ma
 wait:
 		if
 		:: position_lock[s] == 0
+		:: position_lock[s] != 0 && HAS_TO_GO(i, false) -> goto superseded
 		:: position_lock[s] != 0 && MAY_END(i, position_lock[s] - 1, false) -> end_backend(i, position_lock[s] - 1); goto wait
 		fi;
 		if
@@ -87,6 +88,7 @@ look:
 		printf("instance %d: the commit of batch %d moved nothing\n", i, time[W]);
 		if
 		:: position_lock[s] == 0
+		:: position_lock[s] != 0 && HAS_TO_GO(i, false) -> goto superseded
 		:: position_lock[s] != 0 && MAY_END(i, position_lock[s] - 1, false) -> end_backend(i, position_lock[s] - 1); goto look
 		fi;
 		if :: wrong != HARMLESS_UNLOCKED_LOOK -> seen = ROW(W) :: else fi;
@@ -98,10 +100,13 @@ look:
 		:: else
 		fi;
 		if
-		:: IS_FENCED(i) -> failure[i] = FENCED
+		:: IS_FENCED(i) ->
+superseded:
+			failure[i] = FENCED
 		:: else ->
 			if
-			:: epoch < me[i] || segment[s] == NONE || committed[s] < FROM(W, s) || seen == NONE || seen == PRUNED -> failure[i] = WENT_BACK
+			:: epoch < me[i] || segment[s] == NONE || committed[s] < FROM(W, s) || seen == NONE || seen == PRUNED ->
+				failure[i] = WENT_BACK
 			:: else ->
 				if
 				:: seen == COMMITTED && (SAME_RANGE(W) || wrong == MARK_WITHOUT_RANGE) &&

@@ -4,7 +4,7 @@
 build=${BUILD:-build/plain}
 work=$build/model
 results=$build/results
-seconds=${SECONDS_A_CHECK:-600}
+seconds=${CPU_SECONDS:-600} # of each check
 memory=${MEMORY_MB:-2800}
 
 # flags WORLD: of spin
@@ -45,7 +45,7 @@ search() {
 	mkdir -p "$work/$name"
 	echo "$world" "$@" >"$work/$name/settings"
 	(cd "$work/$name" && ln -s "../world-$world/pan" pan && ln -s "../world-$world/ledger.pml" ledger.pml &&
-		env $(wrong "$name") "$@" timeout "$seconds" ./pan -E -m400000 "${cycles[@]}" >out 2>&1) || true
+		ulimit -t "$seconds" && env $(wrong "$name") "$@" ./pan -E -m400000 "${cycles[@]}" >out 2>&1) || true
 }
 
 # outcome NAME: hold, fail, or what kept the search from its end
