@@ -85,3 +85,16 @@ Test(points_kafka, a_job_from_topic_to_topic_outlasts_a_failure_at_every_point, 
 	points_fail(&c, false);
 	points_close(&c);
 }
+
+/* What is too old is refused before the first step of a ledger. */
+Test(points_kafka, with_an_old_librdkafka_no_point_is_passed, .timeout = 120)
+{
+	kt_job job;
+
+	if (rd_kafka_version() >= LEAST_VERSION)
+		cr_skip_test("this librdkafka is not too old");
+	kt_job_open(&job, KT_SQLITE, 1);
+	write_job(&job, "\"workers\": 1");
+	kt_job_must_end(kt_job_start(&job, "kafka.producer_ready:1:kill,start.owned:1:kill", NULL), 1, "librdkafka", 60000);
+	kt_job_close(&job);
+}
