@@ -102,8 +102,14 @@ c_code {
 inline rollback(x) { slot = x; c_code { end_transaction(slot); } }
 
 /* The connection is gone; what it was doing stays behind in the server, or on its way there. */
-inline lose_answer(x) { slot = x; c_code { move_transaction(slot, slot + SESSIONS, IN_FLIGHT); } }
-inline lose_statement(x) { slot = x; c_code { move_transaction(slot, slot + SESSIONS, LATE); } }
+inline lose_answer(x) {
+	printf("instance %d: the answer to COMMIT is lost\n", INSTANCE(x));
+	slot = x; c_code { move_transaction(slot, slot + SESSIONS, IN_FLIGHT); }
+}
+inline lose_statement(x) {
+	printf("instance %d: a statement is held up on its way, the connection is lost\n", INSTANCE(x));
+	slot = x; c_code { move_transaction(slot, slot + SESSIONS, LATE); }
+}
 
 /* ---- the compare-and-sets ---- */
 #define MINE(x) (epoch == mine[x] && (owner == INSTANCE(x) + 1 || wrong == HOLE_OWNER_ID))
@@ -155,8 +161,8 @@ inline commit_takeover(x) {
 }
 
 inline commit_plan(x) {
-	printf("COMMIT of instance %d: plan of batch %d, segments %d, [%d, %d)\n", INSTANCE(x), time[x], which[x], FROM(x, 0),
-		UNTIL(x, 0));
+	printf("COMMIT of instance %d: plan of batch %d, [%d, %d)\n", INSTANCE(x), time[x], FROM(x, (which[x] == 2 -> NS - 1 : 0)),
+		UNTIL(x, (which[x] == 2 -> NS - 1 : 0)));
 	if
 	:: wrong == UPDATE_THEN_BLIND_INSERT && !ALL_MATCH(x) && row[IX(0, time[x])] != NONE -> skip /* the primary key says no */
 	:: else ->
@@ -177,7 +183,7 @@ inline commit_plan(x) {
 }
 
 inline commit_data(x) {
-	printf("COMMIT of instance %d: batch %d of segment %d, [%d, %d)\n", INSTANCE(x), time[x], which[x],
+	printf("COMMIT of instance %d: batch %d of segment %d, [%d, %d) lands\n", INSTANCE(x), time[x], which[x],
 		FROM(x, which[x]), UNTIL(x, which[x]));
 	if
 	:: wrong == BLIND_PIPELINING && !DATA_MATCHES(x) -> land_rows(x, which[x])

@@ -105,9 +105,10 @@ init {
 		if :: NS > 1 && !REOPEN -> segment[NS - 1] = OPEN :: else fi
 	}
 	do
-	:: atomic { !calm && latest[0] < MAXO && !recreated -> latest[0]++ }
+	:: atomic { !calm && latest[0] < MAXO && !recreated -> printf("a record: segment 0 ends at %d\n", latest[0] + 1); latest[0]++ }
 #if NS > 1
-	:: atomic { !calm && latest[1] < MAXO && (!REOPEN || recreated) -> latest[1]++ }
+	:: atomic { !calm && latest[1] < MAXO && (!REOPEN || recreated) ->
+		printf("a record: segment 1 ends at %d\n", latest[1] + 1); latest[1]++ }
 #endif
 #if REOPEN
 	:: atomic { !calm && !recreated -> printf("the topic is recreated\n"); recreated = 1 }
@@ -128,7 +129,7 @@ init {
 		:: N > 2 && state[SLOTS - 1] != IDLE -> x = SLOTS - 1
 		fi;
 		if
-		:: state[x] == IN_FLIGHT -> d_step { apply(x) }
+		:: state[x] == IN_FLIGHT -> d_step { printf("what instance %d left behind arrives:\n", INSTANCE(x)); apply(x) }
 		:: state[x] == IN_FLIGHT || state[x] == GHOST -> d_step { rollback(x) }
 		:: state[x] == LATE && LATE_MAY_RUN(x) -> d_step { arrive(x) }
 		:: else
