@@ -138,6 +138,8 @@ void *kt_push_(void *array, size_t n, size_t size);
 void kt_evidence_read_kafka(kt_evidence *evidence, const char *bootstrap, const char *topic);
 void kt_evidence_read_store(kt_evidence *evidence, kt_store *store, const char *table, const char *topic,
 	const char *job);
+/* What the file sink's folder holds, without its ledger: every record of Kafka's is expected (I1, I2, I4). */
+void kt_evidence_read_folder(kt_evidence *evidence, const char *folder, const char *topic);
 /* Frees what it holds. */
 void kt_evidence_done(kt_evidence *evidence);
 

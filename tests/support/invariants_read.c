@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "file_rows.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -205,6 +206,32 @@ void kt_evidence_read_store(kt_evidence *e, kt_store *store, const char *table, 
 	e->rows = kt_store_rows(store, table, topic);
 	read_ledger(e, store, job);
 	read_triggers(e, store, table, job);
+}
+
+/* ---- files ---- */
+
+typedef struct collected {
+	kt_evidence *e;
+	const char *topic;
+} collected;
+
+static bool add_file_row(void *opaque, const kt_file_row *row)
+{
+	collected *c = opaque;
+	const kt_oracle_row found = {row->partition, row->offset,
+		kt_checksum(row->key, row->key_size, row->value, row->value_size)};
+
+	if (strcmp(row->topic, c->topic) == 0)
+		kt_push(c->e->rows.rows, c->e->rows.n, found);
+	return true;
+}
+
+void kt_evidence_read_folder(kt_evidence *e, const char *folder, const char *topic)
+{
+	collected c = {e, topic};
+
+	e->content = true;
+	kt_folder_rows(folder, add_file_row, &c);
 }
 
 /* ---- what a process holds ---- */

@@ -408,6 +408,36 @@ Test(invariants, I2_I11_a_record_stored_twice_has_its_effect_twice)
 	close_world(&w);
 }
 
+/* I1, I2, I4 */
+Test(invariants, I1_I2_I4_files_are_judged_by_their_rows)
+{
+	static const struct {
+		int offsets[4]; /* in the file, ended by -1; Kafka has 0, 1 and 2 */
+		const char *value;
+		int invariant;
+	} cases[] = {
+		{{0, 1, 2, -1}, "v", 0}, {{0, 2, -1}, "v", 1}, {{0, 1, 2, 2}, "v", 2}, {{0, 1, 2, 3}, "v", 4}, {{0, 1, 2, -1}, "w", 4},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *dir = kt_tmpdir(), text[1024] = "";
+		kt_evidence e = {0};
+
+		for (int64_t offset = 0; offset < 3; offset++)
+			kt_push(e.kafka.rows, e.kafka.n, (kt_oracle_row) {0, offset, kt_checksum(NULL, 0, "v", 1)});
+		for (int k = 0; k < 4 && cases[i].offsets[k] >= 0; k++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "{\"kafka_topic\": \"topic\", \"kafka_partition\": 0,"
+				" \"kafka_offset\": %d, \"key\": null, \"value\": \"%s\", \"headers\": []}\n", cases[i].offsets[k],
+				cases[i].value);
+		free(kt_write_file(dir, "rows.jsonl", "%s", text));
+		kt_evidence_read_folder(&e, dir, "topic");
+		kt_judgement j = kt_judge_all(&e, NULL);
+		expect_only(&j, cases[i].invariant, cases[i].value);
+		kt_evidence_done(&e);
+		kt_tmpdir_remove(dir);
+	}
+}
+
 /* I12 */
 Test(invariants, I12_locks_sessions_descriptors_and_memory_that_are_left_are_found)
 {

@@ -10,13 +10,6 @@ build=$1
 wrong=$top/$build/wrong
 built=0
 
-# sources TREE: what git knows, and what it will know.
-sources() {
-	git ls-files -z --cached --others --exclude-standard -- Makefile lib sinks tools |
-		while IFS= read -r -d '' file; do [ -f "$file" ] && printf '%s\0' "$file"; done |
-		xargs -0 cp -p --parents -t "$1"
-}
-
 # objects TREE: of the libraries and the program, without what the tests add.
 objects() {
 	mkdir -p "$1/$build"
@@ -27,7 +20,7 @@ build_one() {
 	local name=$1 tree=$wrong/$1/tree
 	rm -rf "${wrong:?}/$name"
 	mkdir -p "$tree"
-	sources "$tree"
+	cp -pR Makefile lib sinks tools "$tree"
 	objects "$tree"
 	if ! patch -s -p1 -d "$tree" <"tests/wrong/$name.patch" >"$wrong/$name/log" 2>&1; then
 		cat "$wrong/$name/log"

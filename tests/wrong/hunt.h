@@ -4,7 +4,7 @@
  *
  *     hunt h;
  *     hunt_open(&h, "skip-by-select");        NULL: the right protocol
- *     hunt_run(&h, hunt_held_commit, 12);     until something is found, 12 times at most
+ *     hunt_run(&h, hunt_held_commit, 2, 12);  until I2 is found violated, 12 times at most
  *     hunt_close(&h);
  */
 #ifndef HUNT_H
@@ -39,8 +39,8 @@ hunt_scene hunt_clock_back;     /* the last owner's clock was an hour ahead */
 /* Prints the seed: KD_SEED, or a new one. */
 void hunt_open(hunt *h, const char *wrong);
 void hunt_close(hunt *h);
-/* True: the judge found something; h->verdict says what. */
-bool hunt_run(hunt *h, hunt_scene *scene, int most_runs);
+/* True: the judge found it (0: found anything); h->verdict says what all. */
+bool hunt_run(hunt *h, hunt_scene *scene, int invariant, int most_runs);
 
 /* ---- parts of a scene: stage.c ---- */
 

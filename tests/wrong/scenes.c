@@ -19,13 +19,13 @@ void hunt_kill(hunt *h, int run)
 {
 	static const char *const points[] = {"sink.after_commit", "sink.commit_sent", "plan.after_durable", "commit.written",
 		"plan.commit_sent", "sink.before_commit", "commit.done"};
+	enum { POINTS = sizeof(points) / sizeof(*points) };
 	char fault[64];
 
 	hunt_feed(h, WORK);
 	if (run == 0)
 		return;
-	snprintf(fault, sizeof(fault), "%s:%d:kill", points[(size_t) (run - 1) % (sizeof(points) / sizeof(*points))],
-		some_hit(h));
+	snprintf(fault, sizeof(fault), "%s:%d:kill", points[(run - 1) % POINTS], 1 + (run - 1) / POINTS % SOME_HITS);
 	hunt_must_end(h, hunt_start(h, fault, true), 128 + SIGKILL, 8);
 	h->faults++;
 }

@@ -165,7 +165,7 @@ static void add_told(kt_judgement *verdict, const kt_judgement *told)
 			kt_found(verdict, i, "%s", told->of[i].first);
 }
 
-bool hunt_run(hunt *h, hunt_scene *scene, int most_runs)
+bool hunt_run(hunt *h, hunt_scene *scene, int invariant, int most_runs)
 {
 	for (int run = 0; run < most_runs; run++) {
 		kt_evidence e = {.caught_up = true};
@@ -182,7 +182,7 @@ bool hunt_run(hunt *h, hunt_scene *scene, int most_runs)
 		h->verdict = kt_judge_all(&e, h->notes);
 		add_told(&h->verdict, &h->told);
 		kt_evidence_done(&e);
-		if (kt_judgement_findings(&h->verdict))
+		if (invariant ? h->verdict.of[invariant].count : kt_judgement_findings(&h->verdict))
 			return true;
 	}
 	return false;

@@ -18,11 +18,11 @@ enum { RUNS = 12, RIGHT_RUNS = 2 };
 static const struct {
 	const char *name;
 	hunt_scene *scene;
-	int violates; /* this one at least */
+	int violates; /* the hunt ends when this one is found; 0: harmless */
 } wrongs[] = {
 	{"identifier-without-plan", hunt_kill, 6},
 	{"plan-after-fetch", hunt_kill, 6},
-	{"position-outside", hunt_kill, 9},
+	{"position-outside", hunt_kill, 2},
 	{"until-from-high-watermark", hunt_kill, 4},
 	{"skip-by-select", hunt_held_commit, 2},
 	{"blind-pipelining", hunt_lost_commit, 2},
@@ -55,12 +55,11 @@ static void must_be_caught(const char *name)
 	while (i < WRONGS && strcmp(wrongs[i].name, name))
 		i++;
 	hunt_open(&h, name);
-	bool found = hunt_run(&h, wrongs[i].scene, wrongs[i].violates ? RUNS : RIGHT_RUNS);
-	if (found)
+	bool found = hunt_run(&h, wrongs[i].scene, wrongs[i].violates, wrongs[i].violates ? RUNS : RIGHT_RUNS);
+	if (kt_judgement_findings(&h.verdict))
 		kt_judgement_print(&h.verdict, name);
 	tell(&h, name);
-	cr_assert_eq(found, wrongs[i].violates > 0, "%s in %d runs", found ? "was caught" : "was not caught", h.runs);
-	cr_assert(!found || h.verdict.of[wrongs[i].violates].count, "I%d was not reported", wrongs[i].violates);
+	cr_assert_eq(found, wrongs[i].violates > 0, "I%d was %sfound in %d runs", wrongs[i].violates, found ? "" : "not ", h.runs);
 	hunt_close(&h);
 }
 
@@ -92,7 +91,7 @@ Test(wrong, the_right_protocol_is_not_caught_in_any_scene, .timeout = 900)
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {
 		int faults = h.faults;
 
-		if (hunt_run(&h, scenes[i], RIGHT_RUNS))
+		if (hunt_run(&h, scenes[i], 0, RIGHT_RUNS))
 			kt_judgement_print(&h.verdict, "the right protocol");
 		cr_assert_eq(kt_judgement_findings(&h.verdict), 0, "scene %zu: I%d", i, kt_judgement_first(&h.verdict));
 		cr_assert_gt(h.faults, faults, "scene %zu made no fault", i);
