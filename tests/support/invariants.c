@@ -310,7 +310,7 @@ static void check_notes(kt_judgement *judgement, const kt_evidence *e, kt_notes 
 
 /* ---- order, also as somebody saw it from outside: I5 ---- */
 
-/* A landing that begins where the one before began is a repetition: I2's. */
+/* A landing that begins or ends where the one before did is a repetition: I2's. */
 static void check_landings(kt_judgement *judgement, const kt_evidence *e)
 {
 	int32_t most = 0;
@@ -323,7 +323,8 @@ static void check_landings(kt_judgement *judgement, const kt_evidence *e)
 		const kt_landing *now = &e->landings[i], *last = before[now->partition];
 
 		before[now->partition] = now;
-		if (last && now->low <= last->high && now->low != last->low && !has_several(e, now->partition))
+		if (last && now->low <= last->high && now->low != last->low && now->high != last->high &&
+			!has_several(e, now->partition))
 			kt_found(judgement, 5, "%d@%" PRId64 " landed after %d@%" PRId64, now->partition, now->low, now->partition,
 				last->high);
 	}

@@ -129,8 +129,15 @@ static void read_ledger(kt_evidence *e, kt_store *store, const char *job)
 
 /* ---- what the triggers wrote down ---- */
 
+/* Rows that landed one behind the other are one landing. */
 static void add_landing(kt_evidence *e, const int64_t *c)
 {
+	kt_landing *last = e->n_landings ? &e->landings[e->n_landings - 1] : NULL;
+
+	if (last && last->partition == c[0] && last->high < c[1]) {
+		last->high = c[2];
+		return;
+	}
 	kt_push(e->landings, e->n_landings, (kt_landing) {(int32_t) c[0], c[1], c[2]});
 }
 
