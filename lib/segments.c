@@ -166,12 +166,13 @@ static void tell_start(const kd_job *job, const struct news *news, const kd_new_
 			"name and \"start\": \"earliest\"", unread);
 }
 
-/* The ledger said no, or its answer was lost: only a fresh take-over knows what is there.  cas is a pointer because the
- * call that fills it may be an argument of the same call. */
+/* The ledger said no, or its answer was lost: only a fresh take-over knows what is there, and whether it is mine to do:
+ * "not mine" may be a newer instance, or a database that went back.  cas is a pointer because the call that fills it may
+ * be an argument of the same call. */
 static kd_code after_miss(kd_code code, const kd_cas *cas, const char *what, kd_error *err)
 {
 	if (code == KD_OK && *cas == KD_CAS_MISS)
-		return kd_error_set(err, KD_EFENCED, KD_STOP, "could not %s: the job was taken over by a newer instance", what);
+		return kd_error_set(err, KD_EWENTBACK, KD_REPLAY, "could not %s: the ledger names another owner", what);
 	if (code != KD_OK && err->action != KD_STOP)
 		err->code = KD_EWENTBACK;
 	return code == KD_OK ? KD_OK : err->code;
