@@ -16,6 +16,7 @@ flags() {
 	back | cycles) echo -DBACK=1 -DMAXO=2 -DTT=5 ;;
 	small) echo -DBACK=1 -DMAXO=1 -DTT=4 ;;
 	segments) echo -DNS=2 -DREOPEN=1 -DMAXO=1 -DTT=4 ;;
+	segments-back) echo -DNS=2 -DREOPEN=1 -DBACK=1 -DMAXO=1 -DTT=3 ;;
 	*) echo "no such world: $1" >&2; return 2 ;;
 	esac
 }
@@ -45,7 +46,7 @@ search() {
 	mkdir -p "$work/$name"
 	echo "$world" "$@" >"$work/$name/settings"
 	(cd "$work/$name" && ln -s "../world-$world/pan" pan && ln -s "../world-$world/ledger.pml" ledger.pml &&
-		ulimit -t "$seconds" && env $(wrong "$name") "$@" ./pan -E -m400000 "${cycles[@]}" >out 2>&1) || true
+		ulimit -t "$seconds" && env $(wrong "$name") "$@" ./pan -E -w21 -m400000 "${cycles[@]}" >out 2>&1) || true
 }
 
 # outcome NAME: hold, fail, or what kept the search from its end
