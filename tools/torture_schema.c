@@ -23,7 +23,7 @@ struct torture_schema {
 
 static _Thread_local char why[WHY_SIZE];
 
-static bool fail(const char **ret_why, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) fail(const char **ret_why, const char *format, ...)
 {
 	va_list args;
 
