@@ -3,7 +3,7 @@
 # torture.sh: the release gate, in pieces that are added up (make torture).
 #
 # From the environment, all optional:
-#   PIECE  singles, doubles, pg-crashes, zombies, lost-answers; none: all of them
+#   PIECE  singles, doubles, pg-crashes, zombies, lost-answers, model; none: all of them
 #   SINK   postgres, sqlite, file, kafka; none: all that the piece has, by their shares
 #   COUNT  faults to do now; none: what the gate still lacks
 #   FROM   how many faults to take as done before; none: as the results say
@@ -120,4 +120,8 @@ while read -r piece sink goal; do
 	[ -z "${COUNT:-}" ] || count=$(share "$piece" "$sink" "$goal")
 	torture "$piece" "$sink" "$count" "${FROM:-$had}"
 done < <(gate)
+# The model's full set has no share: it is checked as a whole.
+if [ "${PIECE:-model}" = model ] && [ -z "${COUNT:-}" ]; then
+	tests/model/run.sh full
+fi
 echo "torture: done; make torture-table writes what $results says"
