@@ -113,7 +113,7 @@ tests: all $(TESTS) ## every test program, without running it
 deps: ## install what the build and all tests need (apt-get)
 	@tests/support/deps.sh test
 
-$(BUILD)/tests/%.o: KD_CPP += -iquote . -iquote lib -iquote tests/support
+$(BUILD)/tests/%.o: private KD_CPP += -iquote . -iquote lib -iquote tests/support
 $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -181,6 +181,9 @@ $(PLUGINS): $(BUILD)/%.so: $(BUILD)/%.o
 $(TESTS): EXTRA = -lcriterion
 # The simulation's clock in the place of the engine's.
 $(call suite,sim): EXTRA = -lcriterion -Wl,--wrap=kd_clock_wall_ms,--wrap=kd_clock_mono_ms,--wrap=kd_worker_pause
+# Every allocation of ours may fail; the libraries' own, which are shared, may not.
+$(BUILD)/tests/faults/test_local_memory: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
+  free strdup strndup asprintf vasprintf)
 $(FUZZERS): EXTRA = -fsanitize=fuzzer
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 $(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)
