@@ -23,23 +23,11 @@ Test(crash_files, each_file_whole_and_once_until_a_run_survives_every_fault_poin
 
 /* ---- frozen owners (I7, I8) ---- */
 
-static bool is_stopped(void *opaque)
-{
-	kt_process *process = opaque;
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
 static kt_process *freeze_at(kt_job *job, const char *fault)
 {
 	kt_process *process = kt_job_start(job, fault, "--set", "batch.max_records_per_batch=200", NULL);
 
-	kt_check(kt_wait_until(is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
+	kt_check(kt_wait_until(kt_process_is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
 	return process;
 }
 
@@ -54,7 +42,7 @@ static kt_process *freeze_when_idle(kt_job *job, const char *fault)
 	free(both);
 	(void) kt_process_says(process, "owner of job", 5000); /* or it is stopped before that */
 	kt_job_fill(job, 0, 1);
-	kt_check(kt_wait_until(is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
+	kt_check(kt_wait_until(kt_process_is_stopped, process, 30000), "not stopped at %s:\n%s", fault, kt_process_stderr(process));
 	return process;
 }
 

@@ -111,17 +111,6 @@ Test(crash_kafka, an_idle_instance_notices_its_successor, .timeout = 180)
 	finish(&job);
 }
 
-static bool is_stopped(void *opaque)
-{
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(opaque)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
 /* The successor finishes the work; the frozen one wakes up, changes nothing, and ends with its own exit code. */
 Test(crash_kafka, a_successor_finishes_what_a_frozen_owner_holds, .timeout = 600)
 {
@@ -139,7 +128,7 @@ Test(crash_kafka, a_successor_finishes_what_a_frozen_owner_holds, .timeout = 600
 		fflush(stdout);
 		open_with_backlog(&job, 1500);
 		zombie = start(&job, faults[i]);
-		kt_check(kt_wait_until(is_stopped, zombie, 30000), "not stopped at %s:\n%s", faults[i],
+		kt_check(kt_wait_until(kt_process_is_stopped, zombie, 30000), "not stopped at %s:\n%s", faults[i],
 			kt_process_stderr(zombie));
 		kt_job_must_end(kt_job_run(&job, NULL, 90000), 0, NULL, 0);
 		crash_kafka_must_become_clean(&job);

@@ -177,18 +177,6 @@ Test(crash_keyed, each_record_stands_once_after_kills_at_every_point_and_at_rand
 
 /* ---- a frozen predecessor ---- */
 
-static bool is_stopped(void *opaque)
-{
-	kt_process *process = opaque;
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
 /* Stopped in the middle of its third call, the successor goes on and ends; then the predecessor wakes up. */
 static int64_t outlive_one_frozen_in_a_put(keyed_job *k)
 {
@@ -197,7 +185,7 @@ static int64_t outlive_one_frozen_in_a_put(keyed_job *k)
 	char *calls = kt_format("select count(*) from calls where pid = %d", (int) kt_process_pid(zombie));
 	int64_t before;
 
-	kt_check(kt_wait_until(is_stopped, zombie, 30000), "not stopped:\n%s", kt_process_stderr(zombie));
+	kt_check(kt_wait_until(kt_process_is_stopped, zombie, 30000), "not stopped:\n%s", kt_process_stderr(zombie));
 	before = kt_keyed_int(&k->target, calls);
 	kt_job_must_end(kt_job_run(job, NULL, 90000), 0, NULL, 0);
 	must_be_right(k);

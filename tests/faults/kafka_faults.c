@@ -12,20 +12,9 @@
 
 /* ---- frozen processes ---- */
 
-static bool is_frozen(void *opaque)
-{
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(opaque)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool frozen = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return frozen;
-}
-
 void kf_await_frozen(kt_process *process)
 {
-	kt_check(kt_wait_until(is_frozen, process, KF_RUN_MS), "it was not frozen:\n%s", kt_process_stderr(process));
+	kt_check(kt_wait_until(kt_process_is_stopped, process, KF_RUN_MS), "it was not frozen:\n%s", kt_process_stderr(process));
 }
 
 kt_process *kf_frozen(kt_job *job, const char *fault, const char *set)

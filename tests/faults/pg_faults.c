@@ -105,19 +105,7 @@ void pg_must_say(kt_process *process, const char *text)
 	kt_check(kt_process_says(process, text, FAULT_MS), "it does not say \"%s\":\n%s", text, kt_process_stderr(process));
 }
 
-static bool is_stopped(void *opaque)
-{
-	kt_process *process = opaque;
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
 void pg_must_freeze(kt_process *process)
 {
-	kt_check(kt_wait_until(is_stopped, process, FAULT_MS), "it does not stop:\n%s", kt_process_stderr(process));
+	kt_check(kt_wait_until(kt_process_is_stopped, process, FAULT_MS), "it does not stop:\n%s", kt_process_stderr(process));
 }

@@ -122,18 +122,6 @@ kt_process *zombie_start(zombie_stage *stage, const char *fault, const char *the
 	return kt_job_start(&stage->job, fault, "--set", small_batches, then, NULL);
 }
 
-bool zombie_is_stopped(void *opaque)
-{
-	kt_process *process = opaque;
-	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
-	const char *rest = strrchr(stat, ')');
-	bool stopped = rest && rest[2] == 'T';
-
-	free(stat);
-	free(path);
-	return stopped;
-}
-
 /* Before it owns the job it would not be a zombie but a newcomer, which may take the job over. */
 static void freeze_at_any_moment(zombie_stage *stage, kt_process *process)
 {
@@ -153,7 +141,7 @@ kt_process *zombie_freeze(zombie_stage *stage, const char *fault)
 	fprintf(stderr, "zombies: frozen at %s\n", *fault ? fault : "any moment");
 	if (!*fault)
 		freeze_at_any_moment(stage, process);
-	kt_check(kt_wait_until(zombie_is_stopped, process, ZOMBIE_REACH_MS), "not stopped at %s:\n%s", fault,
+	kt_check(kt_wait_until(kt_process_is_stopped, process, ZOMBIE_REACH_MS), "not stopped at %s:\n%s", fault,
 		kt_process_stderr(process));
 	return process;
 }

@@ -84,9 +84,6 @@ kt_process *zombie_start(zombie_stage *stage, const char *fault, const char *the
 /* The same, and waits until the process is stopped; from outside at a random moment where the fault is "". */
 kt_process *zombie_freeze(zombie_stage *stage, const char *fault);
 
-/* Is the process stopped?  (A predicate for kt_wait_until.) */
-bool zombie_is_stopped(void *process);
-
 /* Milliseconds from `since` (zombie_wall_ms) to the first commit of this process. */
 int64_t zombie_first_commit(zombie_stage *stage, kt_process *process, int64_t since);
 int64_t zombie_wall_ms(void);

@@ -127,6 +127,18 @@ pid_t kt_process_pid(const kt_process *process)
 	return process->pid;
 }
 
+bool kt_process_is_stopped(void *opaque)
+{
+	kt_process *process = opaque;
+	char *path = kt_format("/proc/%d/stat", (int) kt_process_pid(process)), *stat = kt_read_file(path);
+	const char *rest = strrchr(stat, ')');
+	bool stopped = rest && rest[2] == 'T';
+
+	free(stat);
+	free(path);
+	return stopped;
+}
+
 const char *kt_process_stdout(kt_process *process)
 {
 	free(process->out);

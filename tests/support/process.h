@@ -30,6 +30,8 @@ bool kt_process_says(kt_process *process, const char *text, int timeout_ms);
 
 bool kt_process_running(kt_process *process);
 void kt_process_signal(kt_process *process, int signal);
+/* Is it stopped as a whole (SIGSTOP)?  For kt_wait_until: process is a kt_process. */
+bool kt_process_is_stopped(void *process);
 pid_t kt_process_pid(const kt_process *process);
 
 /* What it wrote so far; valid until the next call for the same stream, or free. */

@@ -35,7 +35,7 @@ static void at_random(crash_campaign *campaign)
 
 static bool stands_or_ended(void *process)
 {
-	return !kt_process_running(process) || zombie_is_stopped(process);
+	return !kt_process_running(process) || kt_process_is_stopped(process);
 }
 
 /* False: the run knows no such hit. */

@@ -124,28 +124,15 @@ void hunt_catch_up(hunt *h)
 	hunt_must_end(h, hunt_start(h, NULL, true), 0, 8);
 }
 
-static bool is_stopped(void *opaque)
+static bool is_stopped_or_gone(void *process)
 {
-	kt_process *process = opaque;
-	char path[64], state = 0;
-	FILE *file;
-
-	if (!kt_process_running(process))
-		return true;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int) kt_process_pid(process));
-	file = fopen(path, "r");
-	if (!file)
-		return true;
-	if (fscanf(file, "%*d %*s %c", &state) != 1)
-		state = 0;
-	fclose(file);
-	return state == 'T';
+	return !kt_process_running(process) || kt_process_is_stopped(process);
 }
 
 kt_process *hunt_freeze(hunt *h, const char *fault)
 {
 	kt_process *process = hunt_start(h, fault, false);
-	bool reached = kt_wait_until(is_stopped, process, REACH_MS);
+	bool reached = kt_wait_until(is_stopped_or_gone, process, REACH_MS);
 
 	if (reached && kt_process_running(process)) {
 		h->faults++;
