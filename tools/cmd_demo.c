@@ -14,6 +14,7 @@
 #include "demo_kafka.h"
 #include "demo_random.h"
 #include "demo_show.h"
+#include "demo_signals.h"
 #include "demo_tables.h"
 #include "out.h"
 #include "times.h"
@@ -45,6 +46,7 @@ struct demo {
 	int last_status;
 	char *audit;
 	int audit_exit;
+	const volatile sig_atomic_t *interrupted;
 	const char *why; /* what went wrong, one line */
 };
 
@@ -54,23 +56,6 @@ struct verdict {
 	int64_t lost_offsets, doubled_offsets; /* by (partition, offset) */
 	bool exactly_once;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-	interrupted = number;
-}
-
-static void watch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-}
 
 static bool fail(struct demo *demo, const char *why)
 {
@@ -103,7 +88,7 @@ static bool tick(struct demo *demo)
 
 	look(demo);
 	nanosleep(&pause, NULL);
-	if (interrupted)
+	if (*demo->interrupted)
 		return fail(demo, "interrupted");
 	if (demo->pid && demo_job_ended(demo->pid, &status)) {
 		static char why[96];
@@ -366,8 +351,8 @@ static int tell_failure(struct demo *demo)
 	demo_show_text(&demo->show, DEMO_PLAIN, "%s", "");
 	fflush(demo->show.to);
 	fprintf(stderr, "kdirect demo: %s\n", demo->why);
-	if (interrupted)
-		return 128 + interrupted;
+	if (*demo->interrupted)
+		return 128 + *demo->interrupted;
 	if (demo->folder.log) {
 		fprintf(stderr, "  the end of the job's log:\n");
 		demo_folder_show_log(&demo->folder, stderr);
@@ -396,10 +381,10 @@ static int run_demo(const struct args *given)
 		.args = &args,
 		.show = demo_show_on(args.json ? stderr : stdout),
 		.random = demo_random_from((uint64_t) args.seed),
+		.interrupted = demo_signals_watch(),
 	};
 	int exit_code;
 
-	watch_signals();
 	if (!prepare(&demo)) {
 		exit_code = args.keep && !demo.folder.path ? 2 : 4;
 		if (exit_code == 2)

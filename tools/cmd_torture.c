@@ -11,6 +11,7 @@
 
 #include "demo_job.h"
 #include "demo_show.h"
+#include "demo_signals.h"
 #include "times.h"
 #include "torture_faults.h"
 
@@ -44,23 +45,6 @@ struct line {
 	bool holds;
 	char evidence[200];
 };
-
-static volatile int interrupted;
-
-static void on_signal(int number)
-{
-	interrupted = number;
-}
-
-static void watch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal};
-
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-}
 
 /* ---- the story ---- */
 
@@ -311,6 +295,8 @@ static int judge(struct torture *t)
 
 static int tell_failure(struct torture *t)
 {
+	int interrupted = *t->rig.interrupted;
+
 	fprintf(stderr, "kdirect torture: %s (seed %lld)\n", interrupted ? "interrupted" : t->rig.why,
 		(long long) t->args->seed);
 	if (interrupted)
@@ -345,8 +331,7 @@ static int run_torture(const struct args *given)
 	if (!args.seed)
 		args.seed = now_ms() % 1000000000;
 	struct torture t = {.args = &args, .show = demo_show_on(args.json ? stderr : stdout),
-		.events = events < MOST_EVENTS ? events : MOST_EVENTS, .rig = {.interrupted = &interrupted}};
-	watch_signals();
+		.events = events < MOST_EVENTS ? events : MOST_EVENTS, .rig = {.interrupted = demo_signals_watch()}};
 	int exit_code = run_rig(&t, args.dsn);
 	char schema[TORTURE_NAME_SIZE] = "";
 	if (t.rig.schema)

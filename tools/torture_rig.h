@@ -4,6 +4,7 @@
 #ifndef TOOLS_TORTURE_RIG_H
 #define TOOLS_TORTURE_RIG_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include "demo_folder.h"
@@ -27,7 +28,7 @@ struct torture_rig {
 	int64_t starts, unexpected; /* unexpected: ends with a code that the fault does not explain */
 	int64_t slowest_ms; /* until a commit was seen again after a fault */
 	char note[160];     /* about the first unexpected end */
-	volatile const int *interrupted; /* a signal's number: everything ends soon */
+	const volatile sig_atomic_t *interrupted; /* a signal's number: everything ends soon */
 	const char *why;    /* what went wrong, one line */
 };
 

@@ -25,34 +25,11 @@ static void write_job(kt_job *job, const char *more)
 
 /* ---- what is in the folder ---- */
 
-static bool collect(void *opaque, const kt_file_row *row)
-{
-	kt_oracle *rows = opaque;
-
-	if ((rows->n & (rows->n - 1)) == 0)
-		rows->rows = realloc(rows->rows, (rows->n ? 2 * rows->n : 1) * sizeof(*rows->rows));
-	kt_check(rows->rows, "no memory");
-	rows->rows[rows->n++] = (kt_oracle_row) {.partition = row->partition, .offset = row->offset,
-		.checksum = kt_checksum(row->key, row->key_size, row->value, row->value_size)};
-	return true;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const kt_oracle_row *one = a, *other = b;
-
-	if (one->partition != other->partition)
-		return one->partition - other->partition;
-	return one->offset < other->offset ? -1 : one->offset > other->offset;
-}
-
 static kt_oracle rows_of(const kt_job *job)
 {
-	kt_oracle rows = {0};
 	char *folder = kt_path(job->dir, "out");
+	kt_oracle rows = kt_folder_oracle(folder, job->topic);
 
-	kt_folder_rows(folder, collect, &rows);
-	qsort(rows.rows, rows.n, sizeof(*rows.rows), by_place);
 	free(folder);
 	return rows;
 }
@@ -63,7 +40,7 @@ static void must_be_once(kt_job *job, int64_t fed, const char *after)
 	int64_t places = rows.n > 0;
 
 	for (size_t i = 1; i < rows.n; i++)
-		places += by_place(&rows.rows[i - 1], &rows.rows[i]) != 0;
+		places += rows.rows[i - 1].partition != rows.rows[i].partition || rows.rows[i - 1].offset != rows.rows[i].offset;
 	kt_check((int64_t) rows.n == fed && places == fed, "after %s: %zu rows at %" PRId64 " places of %" PRId64, after, rows.n,
 		places, fed);
 	kt_oracle_done(&rows);

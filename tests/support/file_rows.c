@@ -190,3 +190,43 @@ bool kt_folder_rows(const char *folder, kt_file_row_fn *fn, void *opaque)
 
 	return kt_files_each(folder, read_file, &r);
 }
+
+/* ---- as an oracle ---- */
+
+typedef struct collected {
+	kt_oracle rows;
+	const char *topic;
+} collected;
+
+static bool collect(void *opaque, const kt_file_row *row)
+{
+	collected *c = opaque;
+	kt_oracle *rows = &c->rows;
+
+	kt_check(strcmp(row->topic, c->topic) == 0, "a row of topic %s", row->topic);
+	if ((rows->n & (rows->n - 1)) == 0)
+		rows->rows = realloc(rows->rows, (rows->n ? 2 * rows->n : 1) * sizeof(*rows->rows));
+	kt_check(rows->rows, "no memory");
+	rows->rows[rows->n++] = (kt_oracle_row) {.partition = row->partition, .offset = row->offset,
+		.checksum = kt_checksum(row->key, row->key_size, row->value, row->value_size)};
+	return true;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const kt_oracle_row *one = a, *other = b;
+
+	if (one->partition != other->partition)
+		return one->partition - other->partition;
+	return one->offset < other->offset ? -1 : one->offset > other->offset;
+}
+
+kt_oracle kt_folder_oracle(const char *folder, const char *topic)
+{
+	collected c = {.topic = topic};
+
+	kt_folder_rows(folder, collect, &c);
+	if (c.rows.n)
+		qsort(c.rows.rows, c.rows.n, sizeof(*c.rows.rows), by_place);
+	return c.rows;
+}

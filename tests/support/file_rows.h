@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "oracle.h"
+
 /* A row of the raw layout, borrowed. */
 typedef struct kt_file_row {
 	const char *topic, *timestamp; /* timestamp NULL: none */
@@ -30,6 +32,8 @@ bool kt_files_each(const char *folder, kt_file_fn *fn, void *opaque);
 bool kt_file_rows(const char *path, kt_file_row_fn *fn, void *opaque);
 /* Every row of every file. */
 bool kt_folder_rows(const char *folder, kt_file_row_fn *fn, void *opaque);
+/* The rows of a whole folder, all of which must be of this topic, by partition and offset: the other side of an oracle. */
+kt_oracle kt_folder_oracle(const char *folder, const char *topic);
 /* A whole file, decompressed, with a NUL behind it; the caller frees it. */
 char *kt_file_content(const char *path, size_t *ret_size);
 
