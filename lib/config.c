@@ -155,7 +155,10 @@ static kd_code parse(kd_config *config, const char *text, size_t size, const cha
 	origin->is_default = is_default;
 	if (!is_default)
 		config->file = origin;
-	json_t *root = json_loadb(origin->text, size, 0, &json_err);
+	bool no_memory;
+	json_t *root = kd_json_load(origin->text, size, 0, &json_err, &no_memory);
+	if (no_memory)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not read \"%s\": no memory", name);
 	if (!root)
 		return report_syntax(origin, &json_err, report, opaque, err);
 	bool is_object = json_is_object(root);
@@ -217,7 +220,10 @@ kd_code kd_config_set(kd_config *config, const char *key, const char *value, kd_
 		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
 	origin->is_override = true;
 	size_t first = kd_json_skip_space(origin->text, origin->size, 0);
-	json_t *json = json_loadb(origin->text, origin->size, 0, NULL);
+	bool no_memory;
+	json_t *json = kd_json_load(origin->text, origin->size, JSON_DECODE_ANY, NULL, &no_memory);
+	if (no_memory)
+		return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not set \"%s\": no memory", key);
 	bool is_parent = json_is_object(json) && kd_config_is_parent(config, key);
 	json_decref(json);
 	if (is_parent) {
@@ -254,7 +260,8 @@ static const char *keep_peeked(kd_config *config, char *take_text)
 const char *kd_config_peek(kd_config *config, const char *key)
 {
 	const kd_entry *entry = entry_of(config, key);
-	json_t *json = entry ? kd_config_entry_json(entry) : NULL;
+	bool no_memory; /* then it is as good as not given: the check will say so */
+	json_t *json = entry ? kd_config_entry_json(entry, &no_memory) : NULL;
 	char *text = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
 
 	json_decref(json);
@@ -274,7 +281,8 @@ static char *item_of_list(const char *list, size_t i)
 const char *kd_config_peek_at(kd_config *config, const char *key, size_t i)
 {
 	const kd_entry *entry = entry_of(config, key);
-	json_t *json = entry ? kd_config_entry_json(entry) : NULL;
+	bool no_memory; /* then it is as good as not given: the check will say so */
+	json_t *json = entry ? kd_config_entry_json(entry, &no_memory) : NULL;
 	const json_t *element = json_array_get(json, i);
 	char *text = NULL;
 

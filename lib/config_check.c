@@ -270,10 +270,12 @@ static void check_entry(kd_config *config, kd_findings *findings, const kd_entry
 		kd_config_check_strings(config, findings, entry);
 		return;
 	}
-	json_t *json = kd_config_entry_json(entry);
+	bool no_memory;
+	json_t *json = kd_config_entry_json(entry, &no_memory);
+	findings->no_memory |= no_memory;
 	if (json)
 		check_scalar(config, findings, entry, json);
-	else
+	else if (!no_memory)
 		kd_findings_add(findings, entry->origin, entry->member.value, "\"%s\" is not valid UTF-8", entry->key);
 	json_decref(json);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config_private.h"
+#include "kdirect/json.h"
 
 /* Nobody writes that many; it bounds the search for repeated keys. */
 #define MAX_ENTRIES 4096
@@ -52,20 +53,21 @@ bool kd_config_is_parent(const kd_config *config, const char *key)
 
 char *kd_config_key_text(const kd_origin *origin, kd_json_member member)
 {
-	json_t *json = json_loadb(origin->text + member.key, member.key_size, JSON_DECODE_ANY, NULL);
+	bool no_memory;
+	json_t *json = kd_json_load(origin->text + member.key, member.key_size, JSON_DECODE_ANY, NULL, &no_memory);
 	char *text = json ? strdup(json_string_value(json)) : NULL;
 
 	json_decref(json);
 	return text;
 }
 
-json_t *kd_config_entry_json(const kd_entry *entry)
+json_t *kd_config_entry_json(const kd_entry *entry, bool *ret_no_memory)
 {
 	const char *text = entry->origin->text + entry->member.value;
 	size_t size = entry->member.value_size;
-	json_t *json = json_loadb(text, size, JSON_DECODE_ANY, NULL);
+	json_t *json = kd_json_load(text, size, JSON_DECODE_ANY, NULL, ret_no_memory);
 
-	if (!entry->origin->is_override)
+	if (!entry->origin->is_override || *ret_no_memory)
 		return json;
 	/* On a command line 500 may be a name, and "earliest" comes without its quotes. */
 	kd_option_type type = entry->option ? entry->option->type : KD_OPT_STRING;
@@ -73,6 +75,7 @@ json_t *kd_config_entry_json(const kd_entry *entry)
 	if (!json || (wants_text && !json_is_string(json))) {
 		json_decref(json);
 		json = json_stringn(text, size);
+		*ret_no_memory = !json && kd_utf8_is_text(text, size, NULL);
 	}
 	return json;
 }

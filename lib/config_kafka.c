@@ -110,9 +110,11 @@ static void try_property(kd_findings *findings, const kd_entry *entry, const kd_
 static char *scalar_text(kd_findings *findings, const kd_entry *entry, bool *ret_expanded)
 {
 	const char *raw = entry->origin->text + entry->member.value;
-	json_t *json = kd_config_entry_json(entry);
+	bool no_memory;
+	json_t *json = kd_config_entry_json(entry, &no_memory);
 	char *text = NULL;
 
+	findings->no_memory |= no_memory;
 	*ret_expanded = false;
 	if (json_is_string(json)) {
 		text = kd_config_expanded(findings, entry->origin, entry->member.value, entry->key, json_string_value(json),
@@ -120,7 +122,7 @@ static char *scalar_text(kd_findings *findings, const kd_entry *entry, bool *ret
 	} else if (json_is_number(json) || json_is_boolean(json)) {
 		text = strndup(raw, entry->member.value_size);
 		findings->no_memory |= !text;
-	} else {
+	} else if (!no_memory) {
 		kd_findings_add(findings, entry->origin, entry->member.value,
 			"\"%s\" must be a string, a number, true or false", entry->key);
 	}

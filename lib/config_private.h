@@ -89,7 +89,7 @@ const kd_option *kd_config_find(const kd_config *config, const char *key, size_t
 /* Whether the key stands for a group of options, as "batch" does. */
 bool kd_config_is_parent(const kd_config *config, const char *key);
 /* The entry's value, a new reference.  NULL without memory, or where it is no UTF-8. */
-json_t *kd_config_entry_json(const kd_entry *entry);
+json_t *kd_config_entry_json(const kd_entry *entry, bool *ret_no_memory);
 /* The unescaped text of a key in the origin's text; the caller frees it.  NULL without memory. */
 char *kd_config_key_text(const kd_origin *origin, kd_json_member member);
 

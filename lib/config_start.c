@@ -97,7 +97,8 @@ static void add_partitions(kd_config *config, kd_findings *findings, const kd_or
 
 	while (findings->n - found < ENOUGH_FINDINGS && kd_json_next(origin->text, origin->size, &at, &member)) {
 		char *name = kd_config_key_text(origin, member);
-		json_t *value = json_loadb(origin->text + member.value, member.value_size, JSON_DECODE_ANY, NULL);
+		bool no_memory;
+		json_t *value = kd_json_load(origin->text + member.value, member.value_size, JSON_DECODE_ANY, NULL, &no_memory);
 		int64_t partition = 0, offset = json_integer_value(value);
 
 		if (!name || !value)
@@ -184,16 +185,18 @@ static void set_offsets(kd_config *config, kd_findings *findings, const kd_entry
 
 void kd_config_check_start(kd_config *config, kd_findings *findings, const kd_entry *entry)
 {
-	json_t *json = kd_config_entry_json(entry);
+	bool no_memory;
+	json_t *json = kd_config_entry_json(entry, &no_memory);
 	const json_t *timestamp = json_object_get(json, "timestamp");
 
+	findings->no_memory |= no_memory;
 	if (json_is_string(json))
 		set_word(config, findings, entry, json_string_value(json));
 	else if (json_is_string(timestamp) && json_object_size(json) == 1)
 		set_timestamp(config, findings, entry, json_string_value(timestamp));
 	else if (json_is_object(json))
 		set_offsets(config, findings, entry, json);
-	else
+	else if (!no_memory)
 		kd_findings_add(findings, entry->origin, entry->member.value, "\"start\" must be " SHAPES);
 	json_decref(json);
 }

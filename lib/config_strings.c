@@ -81,9 +81,11 @@ static int each_of_list(kd_config *config, kd_findings *findings, const kd_entry
 
 int kd_config_each_string(kd_config *config, kd_findings *findings, const kd_entry *entry, kd_string_fn *fn)
 {
-	json_t *json = kd_config_entry_json(entry);
+	bool no_memory;
+	json_t *json = kd_config_entry_json(entry, &no_memory);
 	int n = -1;
 
+	findings->no_memory |= no_memory;
 	if (json_is_array(json))
 		n = each_of_array(config, findings, entry, json, fn);
 	else if (json_is_string(json) && entry->origin->is_override)
@@ -128,7 +130,7 @@ void kd_config_check_strings(kd_config *config, kd_findings *findings, const kd_
 	kd_config_find(config, entry->key, &i);
 	kd_setting_done(&config->values[i]); /* the default */
 	config->values[i].given = true;
-	if (kd_config_each_string(config, findings, entry, add_string) < 0)
+	if (kd_config_each_string(config, findings, entry, add_string) < 0 && !findings->no_memory)
 		kd_findings_add(findings, entry->origin, entry->member.value, "\"%s\" must be an array of strings, such as "
 			"[\"a\", \"b\"]", entry->key);
 }

@@ -64,6 +64,8 @@ void kd_config_check_topics(kd_config *config, kd_findings *findings, const kd_e
 	int n = kd_config_each_string(config, findings, entry, add_topic);
 
 	kd_config_topics(config)->given = true;
+	if (n < 0 && findings->no_memory)
+		return;
 	if (n < 0)
 		kd_findings_add(findings, entry->origin, entry->member.value,
 			"\"topics\" must be an array of strings, such as [\"orders\"]");

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "kdirect/json.h"
+
 size_t kd_json_skip_space(const char *text, size_t size, size_t at)
 {
 	while (at < size && (text[at] == ' ' || text[at] == '\t' || text[at] == '\n' || text[at] == '\r'))
@@ -95,4 +97,42 @@ void kd_json_advance(const char *text, size_t size, kd_json_place *place, size_t
 			place->column++;
 		}
 	}
+}
+
+/* Text that is JSON and that jansson refused: for one of its own limits, or for want of memory. */
+static bool is_refused_for_memory(const char *text, size_t size, size_t flags, const json_error_t *err)
+{
+	kd_json json;
+	kd_json_value value;
+	size_t first = kd_json_skip_space(text, size, 0);
+
+	if (!(flags & JSON_DECODE_ANY) && (first == size || (text[first] != '{' && text[first] != '[')))
+		return false;
+	switch (json_error_code(err)) {
+	case json_error_numeric_overflow:
+	case json_error_stack_overflow:
+	case json_error_duplicate_key:
+	case json_error_null_byte_in_key:
+		return false;
+	default:
+		return kd_json_whole(&json, text, size, &value);
+	}
+}
+
+/* jansson leaves out a byte of a string or number without a word where its buffer cannot grow, and calls other failures
+ * a wrong token.  So a text is read twice: what comes out the same was read as it stands. */
+json_t *kd_json_load(const char *text, size_t size, size_t flags, json_error_t *ret_err, bool *ret_no_memory)
+{
+	json_error_t err = {0};
+	json_t *first = json_loadb(text, size, flags, &err);
+	json_t *second = first ? json_loadb(text, size, flags, NULL) : NULL;
+
+	*ret_no_memory = first ? !second || !json_equal(first, second) : is_refused_for_memory(text, size, flags, &err);
+	json_decref(second);
+	if (ret_err)
+		*ret_err = err;
+	if (!*ret_no_memory)
+		return first;
+	json_decref(first);
+	return NULL;
 }

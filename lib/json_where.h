@@ -5,6 +5,7 @@
 #ifndef KD_JSON_WHERE_H
 #define KD_JSON_WHERE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +29,10 @@ typedef struct kd_json_place {
 } kd_json_place;
 
 #define KD_JSON_START {0, 1, 1}
+
+/* As json_loadb, but never another document than the text.  NULL with *ret_no_memory: there was no memory, whatever
+ * ret_err (may be NULL) says. */
+json_t *kd_json_load(const char *text, size_t size, size_t flags, json_error_t *ret_err, bool *ret_no_memory);
 
 /* Moves a place forward to the offset `at`: many places in order cost one pass. */
 void kd_json_advance(const char *text, size_t size, kd_json_place *place, size_t at);

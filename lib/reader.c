@@ -86,7 +86,8 @@ static kd_code open_client(kd_reader *reader, const kd_properties *user, const c
 	kd_properties_merge(&properties, user);
 	set_fixed(&properties);
 	set_fetch_max(&properties, limits.fetch_bytes);
-	reader->queued_messages = strtoull(kd_properties_get(&properties, "queued.min.messages"), NULL, 10);
+	const char *queued = kd_properties_get(&properties, "queued.min.messages");
+	reader->queued_messages = queued ? strtoull(queued, NULL, 10) : 0; // none: no memory, which kd_client_open says
 	reader->needs_wakes = rd_kafka_version() < 0x02020000;
 	const kd_code code = kd_client_open(&properties, log, &reader->client, err);
 	kd_properties_done(&properties);

@@ -4,6 +4,7 @@
 // What counts is what a reader of the folders would read: every file there, known to the ledger or not.  Two things are
 // set right, because folders and ledger are not looked at in one moment.  A file that was committed after the snapshot
 // is left out; one that the snapshot knows and the list has not is looked for where it was before its rename.
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,8 +205,11 @@ static bool read_unlisted(void *opaque, const char *tmp, const char *place)
 static bool look_for_files(void *opaque, const kd_batch_row *row, const char *note)
 {
 	scan *s = opaque;
+	bool read = true;
 	if (row->state == KD_BATCH_COMMITTED && overlap(&row->range, &s->range))
-		file_note_each(note, read_unlisted, s);
+		read = file_note_each(note, read_unlisted, s);
+	if (!read && !s->code)
+		s->code = file_error_set(s->err, ENOMEM, FILE_IN_LEDGER, "could not read the ledger's list of files");
 	return !s->code;
 }
 

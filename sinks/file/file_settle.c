@@ -102,28 +102,30 @@ char *file_note(const file_out *out, size_t n)
 	for (size_t i = 0; ok && i < n; i++)
 		if (out[i].path)
 			ok = json_array_append_new(note, json_pack("[s, s]", out[i].name, out[i].place)) == 0;
-	char *text = ok ? json_dumps(note, JSON_COMPACT) : NULL;
+	char *text = ok ? journal_text(note) : NULL;
 	json_decref(note);
 	return text;
 }
 
-void file_note_each(const char *text, file_note_fn *fn, void *opaque)
+bool file_note_each(const char *text, file_note_fn *fn, void *opaque)
 {
-	json_t *note = text ? json_loads(text, 0, NULL) : NULL;
-	bool more = true;
+	bool more = true, no_memory = false;
+	json_t *note = text ? journal_load(text, strlen(text), &no_memory) : NULL;
 	for (size_t i = 0; more && i < json_array_size(note); i++) {
 		json_t *pair = json_array_get(note, i);
 		const char *tmp = json_string_value(json_array_get(pair, 0)), *place = json_string_value(json_array_get(pair, 1));
 		more = !tmp || !place || fn(opaque, tmp, place);
 	}
 	json_decref(note);
+	return !no_memory;
 }
 
 /* ---- tmp/ ---- */
 
 typedef struct wanted {
 	const char *tmp;
-	char *place; /* where it belongs, copied; NULL: not found */
+	bool found;
+	char *place; /* where it belongs, copied */
 } wanted;
 
 static bool find_place(void *opaque, const char *tmp, const char *place)
@@ -131,25 +133,28 @@ static bool find_place(void *opaque, const char *tmp, const char *place)
 	wanted *w = opaque;
 	if (strcmp(tmp, w->tmp) != 0)
 		return true;
+	w->found = true;
 	w->place = strdup(place);
 	return false;
 }
 
-/* The place of a file in tmp/ that was committed; the caller frees it.  *ret_job: whose it is (NULL: nobody's). */
-static char *place_of(const journal *j, const char *tmp, const char **ret_job)
+/* The place of a file in tmp/ that was committed; the caller frees it; NULL: it was not.  False: no memory to know it. */
+static bool place_of(const journal *j, const char *tmp, char **ret_place)
 {
 	wanted w = {.tmp = tmp};
 	file_identifier id;
-	*ret_job = NULL;
-	for (size_t i = 0; !*ret_job && journal_job_at(j, i); i++)
+	const char *job = NULL;
+	bool read = true;
+	for (size_t i = 0; !job && journal_job_at(j, i); i++)
 		if (file_name_read(tmp, journal_job_at(j, i), &id))
-			*ret_job = journal_job_at(j, i);
+			job = journal_job_at(j, i);
 	kd_batch_row row;
 	const char *note;
-	if (*ret_job && journal_batch(j, *ret_job, id.partition_index, id.batch_time_ms, &row, &note) &&
+	if (job && journal_batch(j, job, id.partition_index, id.batch_time_ms, &row, &note) &&
 		row.state == KD_BATCH_COMMITTED)
-		file_note_each(note, find_place, &w);
-	return w.place;
+		read = file_note_each(note, find_place, &w);
+	*ret_place = w.place;
+	return read && (w.place || !w.found);
 }
 
 kd_code file_settle(file_sink *sink, kd_error *err)
@@ -159,8 +164,9 @@ kd_code file_settle(file_sink *sink, kd_error *err)
 	if (!dir)
 		return file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", sink->tmp_dir);
 	for (struct dirent *file; !code && (file = readdir(dir));) {
-		const char *job;
-		char *place = *file->d_name == '.' ? NULL : place_of(sink->ledger.journal, file->d_name, &job);
+		char *place = NULL;
+		if (*file->d_name != '.' && !place_of(sink->ledger.journal, file->d_name, &place))
+			code = file_error_set(err, ENOMEM, FILE_IN_LEDGER, "could not finish the commit of \"%s\"", file->d_name);
 		if (!place)
 			continue;
 		code = file_make_folder(sink->path, place, FILE_IN_LEDGER, err);
@@ -180,11 +186,10 @@ static void sweep_tmp(file_sink *sink, const journal *j, const char *job)
 	DIR *dir = opendir(sink->tmp_dir);
 	file_identifier id;
 	for (struct dirent *file; dir && (file = readdir(dir));) {
-		const char *owner;
+		char *place;
 		if (*file->d_name == '.' || !file_name_read(file->d_name, job, &id))
 			continue;
-		char *place = place_of(j, file->d_name, &owner);
-		if (!place)
+		if (place_of(j, file->d_name, &place) && !place)
 			(void) unlinkat(dirfd(dir), file->d_name, 0);
 		free(place);
 	}

@@ -202,8 +202,8 @@ void file_sweep(file_sink *sink, const journal *j, const char *job);
 /* A commit's note: its files, as [["name in tmp", "place"], ...]; NULL without memory. */
 char *file_note(const file_out *out, size_t n);
 typedef bool file_note_fn(void *opaque, const char *tmp, const char *place);
-/* Calls fn for each file of a note (NULL: of none), until it says false. */
-void file_note_each(const char *note, file_note_fn *fn, void *opaque);
+/* Calls fn for each file of a note (NULL: of none), until it says false.  False: there was no memory to read it. */
+bool file_note_each(const char *note, file_note_fn *fn, void *opaque);
 
 /* ---- what the folders hold: file_list.c ---- */
 

@@ -34,6 +34,7 @@
 #ifndef KD_JOURNAL_H
 #define KD_JOURNAL_H
 
+#include <jansson.h>
 #include <kdirect/sink.h>
 
 #define JOURNAL_VERSION 1 /* of the lines; newer ones are refused */
@@ -56,6 +57,12 @@ typedef struct journal_step {
 	size_t n, capacity;
 } journal_step;
 void journal_step_done(journal_step *step);
+
+/* A JSON text of the journal.  jansson leaves out a byte without a word where its buffer cannot grow: so a text is read
+ * twice, and what comes out the same was read as it stands.  NULL with *ret_no_memory: there was no memory for it. */
+json_t *journal_load(const char *text, size_t size, bool *ret_no_memory);
+/* A value as such a text, read back for the same reason; the caller frees it.  NULL: no memory. */
+char *journal_text(const json_t *value);
 
 /* Replaces what the key says.  KD_ELEDGER, STOP where the line makes no sense, KD_ETARGET, STOP where it is of a newer
  * version; then the journal is as it was.  The bytes need no NUL at their end and are copied; state NULL: removed. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "journal_state.h"
+#include <kdirect/json.h>
 
 /* ---- keys ---- */
 
@@ -285,9 +286,9 @@ static void apply_batch(journal_job *job, const parsed_key *key, reading *r)
 	now.state = state_of(&now);
 	r->ok = r->ok && now.range.from < now.range.until;
 	const json_t *noted = json_object_get(r->state, "note");
-	char *note = noted ? json_dumps(noted, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+	char *note = noted ? journal_text(noted) : NULL;
 	r->no_memory = r->no_memory || (noted && !note);
-	journal_part *part = complete(r) ? journal_make_part(job, key->index) : NULL;
+	journal_part *part = complete(r) && !r->no_memory ? journal_make_part(job, key->index) : NULL;
 	journal_identifier *identifier = part ? journal_make_identifier(part, key->number) : NULL;
 	r->no_memory = r->no_memory || (r->ok && !identifier);
 	if (identifier) {
@@ -372,6 +373,39 @@ static void apply_state(journal *j, const parsed_key *key, reading *r)
 		apply_gap(job, key, r);
 }
 
+json_t *journal_load(const char *text, size_t size, bool *ret_no_memory)
+{
+	const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+	kd_json json;
+	kd_json_value value;
+	json_error_t err = {0};
+	json_t *first = json_loadb(text, size, flags, &err);
+	json_t *second = first ? json_loadb(text, size, flags, NULL) : NULL;
+	if (first)
+		*ret_no_memory = !second || !json_equal(first, second);
+	else
+		*ret_no_memory = json_error_code(&err) != json_error_duplicate_key &&
+			json_error_code(&err) != json_error_numeric_overflow && kd_json_whole(&json, text, size, &value);
+	json_decref(second);
+	if (!*ret_no_memory)
+		return first;
+	json_decref(first);
+	return NULL;
+}
+
+char *journal_text(const json_t *value)
+{
+	bool no_memory;
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_t *back = text ? journal_load(text, strlen(text), &no_memory) : NULL;
+	bool same = back && json_equal(back, value);
+	json_decref(back);
+	if (same)
+		return text;
+	free(text);
+	return NULL;
+}
+
 kd_code journal_apply(journal *j, const char *text, size_t size, const char *state, size_t state_size, kd_error *err)
 {
 	parsed_key key;
@@ -382,10 +416,12 @@ kd_code journal_apply(journal *j, const char *text, size_t size, const char *sta
 		remove_key(j, &key);
 		return KD_OK;
 	}
-	json_t *object = json_loadb(state, state_size, JSON_REJECT_DUPLICATES, NULL);
-	reading r = {.state = object, .ok = json_is_object(object)};
+	reading r = {0};
+	json_t *object = journal_load(state, state_size, &r.no_memory);
+	r.state = object;
+	r.ok = json_is_object(object);
 	kd_code code = r.ok && key.kind == KEY_JOB ? refuse_version(object, err) : KD_OK;
-	if (!code && r.ok)
+	if (!code && r.ok && !r.no_memory)
 		apply_state(j, &key, &r);
 	json_decref(object);
 	if (!code && r.no_memory)

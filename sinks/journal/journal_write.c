@@ -47,7 +47,7 @@ static bool add_line(journal_step *step, char *key, char *state)
 static bool put(journal_step *step, json_t *state, const char *format, ...) KD_PRINTF(3, 4);
 static bool put(journal_step *step, json_t *state, const char *format, ...)
 {
-	char *key, *text = state ? json_dumps(state, JSON_COMPACT) : NULL;
+	char *key, *text = state ? journal_text(state) : NULL;
 	va_list args;
 	va_start(args, format);
 	if (vasprintf(&key, format, args) < 0)
@@ -154,8 +154,9 @@ bool journal_put_identifier(journal_step *step, const char *job, const journal_i
 	json_t *state = json_pack("{so, so, so, ss}", "from", number(row->range.from), "until", number(row->range.until),
 		"planned_at", number(row->planned_at_ms), "instance", row->instance);
 	bool ok = state && add_counts(state, row);
+	bool no_memory;
 	if (ok && identifier->note)
-		ok = json_object_set_new(state, "note", json_loads(identifier->note, JSON_DECODE_ANY, NULL)) == 0;
+		ok = json_object_set_new(state, "note", journal_load(identifier->note, strlen(identifier->note), &no_memory)) == 0;
 	if (!ok) {
 		json_decref(state);
 		state = NULL;
