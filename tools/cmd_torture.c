@@ -169,6 +169,11 @@ static bool look_at_the_end(struct torture *t)
 
 /* ---- the verdict ---- */
 
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int64_t done_of(const struct torture *t, const char *name)
 {
 	for (size_t i = 0; torture_fault_at(i); i++)
@@ -204,7 +209,8 @@ static void judge_rows(const struct torture *t, struct line *lines)
 		"%lld rows that nobody produced; sum of all orders: %lld cents produced, %lld stored", (long long) c->strangers,
 		(long long) t->produced.cents, (long long) c->cents);
 	say(&lines[4], "I5", "order", c->out_of_order == 0 && t->seen.worst.out_of_order == 0,
-		"in %lld looks a partition's rows were always its first offsets", (long long) t->seen.looks);
+		"looked at %lld times; partitions whose rows were not the first offsets of the log, at most: %lld",
+		(long long) t->seen.looks, (long long) larger(t->seen.worst.out_of_order, c->out_of_order));
 	say(&lines[5], "I6", "one range per identifier", c->repeated == 0 && t->seen.worst.repeated == 0,
 		"%lld batch times stand for two ranges", (long long) c->repeated);
 }
@@ -224,7 +230,8 @@ static void judge_life(const struct torture *t, struct line *lines)
 		"lag 0 at the end, exit code %d; the longest until a commit was seen again: %s", t->exit_code,
 		span_text(rig->slowest_ms, slowest));
 	say(&lines[8], "I9", "atomicity", c->torn == 0 && t->seen.worst.torn == 0,
-		"in %lld looks no rows without their identifier, nor the reverse", (long long) t->seen.looks);
+		"looked at %lld times; partitions whose rows were not those of their identifiers, at most: %lld",
+		(long long) t->seen.looks, (long long) larger(t->seen.worst.torn, c->torn));
 	say(&lines[9], "I10", "fail loud", c->gaps == 0, "%lld offsets given up", (long long) c->gaps);
 	say(&lines[10], "I11", "effects", c->wrong_counters == 0 && t->seen.worst.wrong_counters == 0,
 		"a trigger's counters differ from count and sum in %lld partitions", (long long) c->wrong_counters);
