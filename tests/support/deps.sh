@@ -7,7 +7,7 @@ set -eu
 demo=(gcc g++ make libc6-dev pkgconf librdkafka-dev libjansson-dev libpq-dev libsqlite3-dev zlib1g-dev libzstd-dev
 	libmimalloc-dev)
 test=(clang faketime libcriterion-dev postgresql pgbouncer sqlite3 default-jre-headless maven openssl
-	libcurl4-openssl-dev python3 patch spin kcat doxygen help2man man-db groff)
+	libcurl4-openssl-dev python3 patch strace spin kcat doxygen help2man man-db groff)
 
 case "${1:-}" in
 demo) wanted=("${demo[@]}") ;;
