@@ -38,7 +38,7 @@ static void set(kd_properties *properties, const char *name, const char *value, 
 	kd_kafka_property *row = find(properties, name);
 	if (!row)
 		row = add(properties, name);
-	char *copy = row ? strdup(value) : NULL;
+	char *copy = row && value ? strdup(value) : NULL; // no value: it had no memory where it comes from
 	if (!copy) {
 		properties->out_of_memory = true;
 		return;
