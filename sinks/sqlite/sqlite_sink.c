@@ -103,6 +103,8 @@ static kd_code try_insert(sqlite_sink *sink, size_t i, kd_error *err)
 	free(mask);
 	if (rc == SQLITE_OK)
 		return KD_OK;
+	if (rc == SQLITE_NOMEM)
+		return kd_error_set(err, KD_ENOMEM, KD_RETRY, "could not look at the table: no memory");
 	return kd_error_set(err, KD_ETARGET, KD_STOP, "could not use table \"%s\": %s", target->table,
 		sqlite3_errmsg(sink->writer.db));
 }
