@@ -16,7 +16,7 @@
 #include "tmpdir.h"
 #include "wait.h"
 
-enum { RUN_MS = 30000, STOP_MS = 5000, RECORDS = 20000, ROUNDS = 12, STOPPERS = 8 };
+enum { RUN_MS = 120000, STOP_MS = 5000, RECORDS = 20000, ROUNDS = 12, STOPPERS = 8 };
 
 typedef struct place {
 	char *dir;
@@ -95,7 +95,7 @@ static void on_signal(int number)
 }
 
 /* Whatever the driver's thread is doing, the handler runs on top of it; each round comes at another moment. */
-Test(stop, may_be_asked_for_by_a_signal_handler_on_the_jobs_own_thread, .timeout = 120)
+Test(stop, may_be_asked_for_by_a_signal_handler_on_the_jobs_own_thread, .timeout = 300)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	kt_mock *mock = kt_mock_open(1);
@@ -131,7 +131,7 @@ static void *stop_often(void *opaque)
 	return NULL;
 }
 
-Test(stop, may_be_asked_for_by_many_threads_at_once, .timeout = 60)
+Test(stop, may_be_asked_for_by_many_threads_at_once, .timeout = 300)
 {
 	kt_mock *mock = kt_mock_open(1);
 	pthread_t threads[STOPPERS];
@@ -153,7 +153,7 @@ Test(stop, may_be_asked_for_by_many_threads_at_once, .timeout = 60)
 
 /* ---- two jobs ---- */
 
-Test(stop, ends_the_one_of_two_jobs_in_a_process_that_was_asked, .timeout = 60)
+Test(stop, ends_the_one_of_two_jobs_in_a_process_that_was_asked, .timeout = 300)
 {
 	static const char *const topics[] = {"one", "two"};
 	kt_mock *mock = kt_mock_open(1);
