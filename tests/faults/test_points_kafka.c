@@ -95,6 +95,6 @@ Test(points_kafka, with_an_old_librdkafka_no_point_is_passed, .timeout = 120)
 		cr_skip_test("this librdkafka is not too old");
 	kt_job_open(&job, KT_SQLITE, 1);
 	write_job(&job, "\"workers\": 1");
-	kt_job_must_end(kt_job_start(&job, "kafka.producer_ready:1:kill,start.owned:1:kill", NULL), 1, "librdkafka", 60000);
+	kt_job_must_end(kt_job_start(&job, "kafka.producer_ready:1:kill,start.owned:1:kill", NULL), 2, "librdkafka", 60000);
 	kt_job_close(&job);
 }
