@@ -373,10 +373,12 @@ static bool wait_for_event(kd_reader *reader, int64_t timeout_ms)
 	struct pollfd fd = {.fd = reader->event_fd, .events = POLLIN};
 	if (poll(&fd, 1, timeout_ms > 0 ? (int) timeout_ms : 0) <= 0)
 		return false;
-	// Before the read: an event after it writes again, and one in between is seen by the caller, who polls now.
-	atomic_store(&reader->signalled, false);
+	// In this order: an event before the exchange is seen by the caller, who looks at everything now, and one after it
+	// writes again.  The other way round, an event in between is read here and stays noted as signalled: no later one
+	// would ever write.
 	uint64_t count;
 	(void) !read(reader->event_fd, &count, sizeof count);
+	(void) atomic_exchange(&reader->signalled, false);
 	return true;
 }
 

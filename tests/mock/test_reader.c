@@ -3,6 +3,7 @@
  * network. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "check.h"
@@ -214,6 +215,49 @@ Test(reader, a_wait_ends_when_another_thread_asks, .timeout = 30)
 	cr_assert_eq(kd_reader_wait(reading->reader, 20000, &err), KD_OK);
 	cr_assert_lt(kt_now_ms() - start_ms, 15000);
 	pthread_join(thread, NULL);
+	kt_reading_close(reading);
+	kt_mock_close(mock);
+}
+
+/* ---- waking it ---- */
+
+typedef struct caller {
+	kd_reader *reader;
+	atomic_bool ends;
+} caller;
+
+static void *call_often(void *opaque)
+{
+	caller *c = opaque;
+
+	while (!atomic_load(&c->ends))
+		kd_reader_signal(c->reader);
+	return NULL;
+}
+
+/* I8: a call that comes while an earlier one is being noticed must not be the last one that is ever heard: each batch
+ * then waited for a time-out, and a job of many small ones was twenty times slower until its next start. */
+Test(reader, hears_every_call_however_they_meet, .timeout = 120)
+{
+	kt_mock *mock = kt_mock_open(1);
+	kt_mock_topic(mock, "t", 1);
+	kt_reading *reading = kt_reading_open(kt_mock_bootstrap(mock), 1, NULL);
+	caller c = {.reader = reading->reader};
+	pthread_t threads[2];
+	kd_error err = {0};
+
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, call_often, &c), 0);
+	for (int i = 0; i < 200000; i++)
+		cr_assert_eq(kd_reader_wait(c.reader, 1, &err), KD_OK, "%s", err.message);
+	atomic_store(&c.ends, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(kd_reader_wait(c.reader, 0, &err), KD_OK);
+	kd_reader_wake(c.reader);
+	int64_t began = kt_now_ms();
+	cr_assert_eq(kd_reader_wait(c.reader, 20000, &err), KD_OK);
+	cr_assert_lt(kt_now_ms() - began, 10000, "it was called, and slept on");
 	kt_reading_close(reading);
 	kt_mock_close(mock);
 }
