@@ -176,6 +176,8 @@ kd_batch_result result_of(const kd_batch_partition *e);
 void commit(instance *i, const kd_batch_partition *e);
 /* begin, write, commit; the begin must match. */
 void land(instance *i, const kd_batch_partition *e);
+/* The same, but what the sink says is the caller's; nothing is done where it was committed before. */
+kd_code try_land(instance *i, const kd_batch_partition *e, kd_error *err);
 void plan_and_land(instance *i, const kd_batch_partition *e);
 kd_reread reread(instance *i, kd_reread_kind kind, const kd_batch_partition *e);
 /* Committed with exactly this range, and position at or past its end. */

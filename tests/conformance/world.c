@@ -216,7 +216,8 @@ kd_cas withdraw(instance *i, const kd_batch_partition *e)
 	return cas;
 }
 
-static void encode_and_write(instance *i, const kd_batch_partition *e, const kd_record *records, size_t n)
+static kd_code encode_and_write(instance *i, const kd_batch_partition *e, const kd_record *records, size_t n,
+	kd_error *err)
 {
 	void *encoder;
 	kd_buf buf = {0};
@@ -227,17 +228,18 @@ static void encode_and_write(instance *i, const kd_batch_partition *e, const kd_
 		expect_eq(rows, 1);
 	}
 	MUST(i->w->ops->flush(encoder, e, &buf, &e_));
-	MUST(i->w->ops->write(i->session, buf.data, buf.size, &e_));
+	kd_code code = i->w->ops->write(i->session, buf.data, buf.size, err);
 	kd_buf_done(&buf);
 	i->w->ops->encoder_close(encoder);
+	return code;
 }
 
 void write_record(instance *i, const kd_batch_partition *e, const kd_record *record)
 {
-	encode_and_write(i, e, record, 1);
+	MUST(encode_and_write(i, e, record, 1, &e_));
 }
 
-void write_range(instance *i, const kd_batch_partition *e)
+static kd_code try_write_range(instance *i, const kd_batch_partition *e, kd_error *err)
 {
 	size_t n = (size_t) (e->range.until - e->range.from);
 	kd_record *records = calloc(n, sizeof *records);
@@ -245,8 +247,14 @@ void write_range(instance *i, const kd_batch_partition *e)
 	for (size_t r = 0; r < n; r++)
 		records[r] = (kd_record) {.offset = e->range.from + (int64_t) r, .timestamp_ms = 1700000000000,
 			.key = "k", .key_size = 1, .value = "value", .value_size = 5};
-	encode_and_write(i, e, records, n);
+	kd_code code = encode_and_write(i, e, records, n, err);
 	free(records);
+	return code;
+}
+
+void write_range(instance *i, const kd_batch_partition *e)
+{
+	MUST(try_write_range(i, e, &e_));
 }
 
 kd_batch_result result_of(const kd_batch_partition *e)
@@ -260,6 +268,18 @@ void commit(instance *i, const kd_batch_partition *e)
 	kd_batch_result result = result_of(e);
 	kd_durability durability;
 	MUST(i->w->ops->commit(i->session, &result, &durability, &e_));
+}
+
+kd_code try_land(instance *i, const kd_batch_partition *e, kd_error *err)
+{
+	kd_batch_result result = result_of(e);
+	kd_durability durability;
+	kd_cas cas = KD_CAS_MISS;
+	kd_code code = i->w->ops->begin(i->session, &i->me, e, &cas, err);
+	if (code || cas == KD_CAS_MISS)
+		return code;
+	code = try_write_range(i, e, err);
+	return code ? code : i->w->ops->commit(i->session, &result, &durability, err);
 }
 
 void land(instance *i, const kd_batch_partition *e)
