@@ -354,36 +354,9 @@ static void begin_files(campaign *c)
 	c->keys = kt_format("\"type\": \"file\", \"path\": \"%s\"", c->out);
 }
 
-static bool collect(void *opaque, const kt_file_row *row)
-{
-	kt_oracle *rows = opaque;
-
-	if ((rows->n & (rows->n - 1)) == 0)
-		rows->rows = realloc(rows->rows, (rows->n ? 2 * rows->n : 1) * sizeof(*rows->rows));
-	kt_check(rows->rows, "no memory");
-	rows->rows[rows->n++] = (kt_oracle_row) {.partition = row->partition, .offset = row->offset,
-		.checksum = kt_checksum(row->key, row->key_size, row->value, row->value_size)};
-	return true;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const kt_oracle_row *one = a, *other = b;
-
-	if (one->partition != other->partition)
-		return one->partition - other->partition;
-	return one->offset < other->offset ? -1 : one->offset > other->offset;
-}
-
 static kt_oracle rows_of_files(campaign *c)
 {
-	kt_oracle rows = {0};
-
-	if (access(c->out, F_OK) == 0)
-		kt_folder_rows(c->out, collect, &rows);
-	if (rows.n)
-		qsort(rows.rows, rows.n, sizeof(*rows.rows), by_place);
-	return rows;
+	return access(c->out, F_OK) == 0 ? kt_folder_oracle(c->out, "topic") : no_rows();
 }
 
 static void end_files(campaign *c)
