@@ -16,7 +16,7 @@ enum {
 	PARTITIONS = 4,
 	FIRST_RECORDS = 20000,
 	WORK = 80,        /* records of a run: a batch, of all partitions */
-	WIDE = 400,       /* too many for a narrow batch, of each partition */
+	WIDE = 100,       /* too many for a narrow batch; of each partition, and some campaigns have made many */
 	FED_HITS = 6,     /* runs to a point that bring work of their own: after these it comes to an end */
 	EACH_HIT = 8,     /* up to this one; then the double of the one before: some points stand on the way of each record */
 	SOME_HITS = 3,    /* a double fault's hits are up to this one */
@@ -228,8 +228,10 @@ static void prepare(crash_campaign *campaign, const crash_point *point)
 		age(&campaign->job.store);
 	} else if (point->way == CRASH_NARROWED) {
 		/* leaves a plan behind that nobody commits */
-		crash_feed(campaign, WIDE);
+		campaign->flags[1] = LARGE_BATCHES;
+		crash_feed(campaign, (int64_t) WIDE * campaign->partitions);
 		kt_check(is_killed(campaign, "plan.after_durable:1:kill"), "there was no plan");
+		campaign->flags[1] = SMALL_BATCHES;
 	}
 }
 
