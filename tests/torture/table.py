@@ -18,12 +18,12 @@ def duration(seconds):
 
 
 def total(parts, key):
-    return sum(part[key] for part in parts)
+    return sum(part.get(key, 0) for part in parts)
 
 
 def row(name, sink, parts, last):
     return (f"| {name} | {sink} | {total(parts, 'faults'):,} | {total(parts, 'records'):,} | "
-            f"{duration(total(parts, 'seconds'))} | {total(parts, 'violations')} | {last} |")
+            f"{duration(total(parts, 'seconds'))} | {total(parts, 'violations')} | {total(parts, 'unfinished')} | {last} |")
 
 
 def seeds(parts):
@@ -43,7 +43,8 @@ def table(parts):
     days = sorted(part["date"][:10] for part in parts)
     commits = ", ".join(dict.fromkeys(part["commit"] for part in parts))
     lines = [f"Run {days[0]}" + (f" to {days[-1]}" if days[-1] != days[0] else "") + f", {len(parts)} parts, at {commits}.", "",
-             "| piece | sink | faults | records | h:mm:ss | violations | seeds |", "|---|---|---:|---:|---:|---:|---|"]
+             "| piece | sink | faults | records | h:mm:ss | violations | unfinished parts | seeds |",
+             "|---|---|---:|---:|---:|---:|---:|---|"]
     for piece, asked in ASKED.items():
         of_piece = [part for part in parts if part["piece"] == piece]
         for sink in dict.fromkeys(part["sink"] for part in of_piece):

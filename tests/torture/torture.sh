@@ -10,8 +10,8 @@
 #   SEED   of the first part; the next one takes the next number
 #   KDIRECT_TORTURE  the folder of results.jsonl, a line for each part (default build/torture)
 #
-# A part that finds a violation, or fails otherwise, ends the run: its line says so, and how to repeat it stands in the
-# output.  The Kafka sink is passed over, and said, where no librdkafka is new enough for it.
+# A part that finds a violation, or that cannot be finished, ends the run: its line says so, and how to repeat it stands
+# in the output.  The Kafka sink is passed over, and said, where no librdkafka is new enough for it.
 set -eu
 cd "$(dirname "$0")/../.."
 support=$PWD/tests/support
@@ -96,7 +96,7 @@ failed() { # PIECE SINK LOG
 	if ! grep -q 'violated:' "$3"; then
 		printf '{"date": "%s", "commit": "%s", "piece": "%s", "sink": "%s", "seed": %s, "from": %s, "faults": 0, %s}\n' \
 			"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KD_TORTURE_COMMIT" "$1" "$2" "$(sed 's/.*SEED=//' <<<"$part")" \
-			"$(sed 's/.*FROM=\([0-9]*\).*/\1/' <<<"$part")" '"records": 0, "seconds": 0, "violations": 1' >>"$results"
+			"$(sed 's/.*FROM=\([0-9]*\).*/\1/' <<<"$part")" '"records": 0, "seconds": 0, "violations": 0, "unfinished": 1' >>"$results"
 	fi
 	exit 1
 }
