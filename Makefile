@@ -182,7 +182,7 @@ $(TESTS): EXTRA = -lcriterion
 # The simulation's clock in the place of the engine's.
 $(call suite,sim): EXTRA = -lcriterion -Wl,--wrap=kd_clock_wall_ms,--wrap=kd_clock_mono_ms,--wrap=kd_worker_pause
 # Every allocation of ours may fail; the libraries' own, which are shared, may not.
-$(BUILD)/tests/faults/test_local_memory: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
+$(BUILD)/tests/faults/test_local_memory $(BUILD)/tests/faults/test_local_memory_postgres: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
   free strdup strndup asprintf vasprintf)
 $(FUZZERS): EXTRA = -fsanitize=fuzzer
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(CONNECTOR_A) $(SINK_A) $(LIB_A)

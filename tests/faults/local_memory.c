@@ -45,7 +45,7 @@ static const char gone;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static slot held[SLOTS]; /* lock */
-static bool watching, failing_on; /* lock */
+static bool watching, counting, failing_on; /* lock */
 static long nth, allocations, failures, used; /* lock */
 static unsigned long failed_at; /* lock */
 
@@ -60,7 +60,7 @@ static bool may(unsigned long at)
 	bool allowed = true;
 
 	pthread_mutex_lock(&lock);
-	if (watching) {
+	if (watching && counting) {
 		allocations++;
 		allowed = !nth || allocations < nth || (allocations > nth && !failing_on);
 		failures += !allowed;
@@ -177,12 +177,29 @@ void local_memory_watch(long fail, bool for_ever)
 	json_set_alloc_funcs(__wrap_malloc, __wrap_free);
 	pthread_mutex_lock(&lock);
 	memset(held, 0, sizeof(held));
-	watching = true;
+	watching = counting = true;
 	failing_on = for_ever;
 	nth = fail;
 	allocations = failures = used = 0;
 	failed_at = 0;
 	pthread_mutex_unlock(&lock);
+}
+
+static void count(bool from_now_on)
+{
+	pthread_mutex_lock(&lock);
+	counting = from_now_on;
+	pthread_mutex_unlock(&lock);
+}
+
+void local_memory_pause(void)
+{
+	count(false);
+}
+
+void local_memory_resume(void)
+{
+	count(true);
 }
 
 long local_memory_allocations(void)

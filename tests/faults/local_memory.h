@@ -9,6 +9,9 @@
 
 /* From here on allocations are counted; the nth fails (0: none), and with for_ever all after it. */
 void local_memory_watch(long nth, bool for_ever);
+/* None is counted, and none fails, between these two. */
+void local_memory_pause(void);
+void local_memory_resume(void);
 /* How many there were since then, those that failed among them. */
 long local_memory_allocations(void);
 long local_memory_failures(void);
