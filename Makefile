@@ -184,6 +184,8 @@ $(call suite,sim): EXTRA = -lcriterion -Wl,--wrap=kd_clock_wall_ms,--wrap=kd_clo
 # Every allocation of ours may fail; the libraries' own, which are shared, may not.
 $(BUILD)/tests/faults/test_local_memory $(BUILD)/tests/faults/test_local_memory_postgres: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
   free strdup strndup asprintf vasprintf)
+$(BUILD)/tests/faults/test_local_calls_files: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,open close write read pread fsync rename \
+  unlink unlinkat rmdir mkdir ftruncate flock stat fstat opendir readdir)
 $(FUZZERS): EXTRA = -fsanitize=fuzzer
 $(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(CONNECTOR_A) $(SINK_A) $(LIB_A)
 $(TESTS) $(PLAINS): $(BUILD)/%: $(BUILD)/%.o $(SUPP_A) $(CONNECTOR_A) $(SINK_A) $(LIB_A)

@@ -116,7 +116,7 @@ kd_code file_write(void *opaque, const void *bytes, size_t size, kd_error *err)
 /* The files are durable, and their folders are there: only names are left to do. */
 static kd_code finish_files(file_session *session, kd_error *err)
 {
-	const file_sink *sink = session->sink;
+	file_sink *sink = session->sink;
 	kd_code code = KD_OK;
 	bool any = false;
 	for (size_t i = 0; !code && i <= sink->shape.n_tables; i++) {
@@ -126,7 +126,7 @@ static kd_code finish_files(file_session *session, kd_error *err)
 		any = true;
 		code = file_out_close(out, err);
 		if (!code)
-			code = file_make_folder(sink->path, out->place, FILE_IN_DATA, err);
+			code = file_make_folder(sink, sink->path, out->place, FILE_IN_DATA, err);
 	}
 	return code || !any ? code : file_sync_folder(sink->tmp_dir, FILE_IN_DATA, err);
 }

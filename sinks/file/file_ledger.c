@@ -198,7 +198,8 @@ static kd_code open_file(file_ledger *ledger, bool write, kd_error *err)
 		return write ? make_file(ledger, err) : KD_OK;
 	if (ledger->fd < 0)
 		return failed(ledger, errno, "open", err);
-	return KD_OK;
+	/* Whoever made it, or wrote it anew, may not have come to fsync its name: a step in it would count for nothing. */
+	return write ? file_sync_folder(ledger->dir, FILE_IN_LEDGER, err) : KD_OK;
 }
 
 /* Is what was read still the beginning of what the path names?  A file that was written anew, or an older one that was

@@ -31,6 +31,12 @@ static bool add(file_list *list, char *place)
 	return true;
 }
 
+struct dirent *file_next(DIR *dir)
+{
+	errno = 0;
+	return readdir(dir);
+}
+
 static int kind_of(DIR *dir, const struct dirent *entry)
 {
 	struct stat st;
@@ -68,7 +74,7 @@ static kd_code read_folder(const walk *w, const char *folder, int depth, kd_erro
 	kd_code code = KD_OK;
 	if (!dir && errno != ENOENT)
 		code = file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", path);
-	for (struct dirent *entry; dir && !code && (entry = readdir(dir));) {
+	for (struct dirent *entry; dir && !code && (entry = file_next(dir));) {
 		char *place;
 		if (*entry->d_name == '.' || *entry->d_name == '_')
 			continue;
@@ -77,6 +83,8 @@ static kd_code read_folder(const walk *w, const char *folder, int depth, kd_erro
 		else
 			code = add_entry(w, kind_of(dir, entry), place, depth, err);
 	}
+	if (dir && !code && errno != 0)
+		code = file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", path);
 	if (dir)
 		closedir(dir);
 	free(path);

@@ -126,14 +126,18 @@ static kd_code open_lock(file_sink *sink, kd_error *err)
 	return sink->lock_fd >= 0 ? KD_OK : failed(sink, errno, "open", err);
 }
 
-/* A lock on a file that the path no longer names keeps nobody out. */
-static bool is_named(const file_sink *sink)
+/* A lock on a file that the path no longer names keeps nobody out: 0, or why it is none. */
+static int why_unnamed(const file_sink *sink)
 {
 	char path[4096];
 	struct stat open_one, named;
-	return sink->lock_fd >= 0 && (size_t) snprintf(path, sizeof path, "%s/lock", sink->dir) < sizeof path &&
-		fstat(sink->lock_fd, &open_one) == 0 && stat(path, &named) == 0 && open_one.st_ino == named.st_ino &&
-		open_one.st_dev == named.st_dev;
+	if (sink->lock_fd < 0)
+		return ESTALE;
+	if ((size_t) snprintf(path, sizeof path, "%s/lock", sink->dir) >= sizeof path)
+		return ENAMETOOLONG;
+	if (fstat(sink->lock_fd, &open_one) != 0 || stat(path, &named) != 0)
+		return errno;
+	return open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev ? 0 : ESTALE;
 }
 
 static kd_code busy(const file_sink *sink, kd_error *err)
@@ -147,19 +151,20 @@ static kd_code lock_path(file_session *session, kd_error *err)
 {
 	file_sink *sink = session->sink;
 	patience p = begin_to_wait();
-	kd_code code = is_named(sink) ? KD_OK : open_lock(sink, err);
+	kd_code code = why_unnamed(sink) == 0 ? KD_OK : open_lock(sink, err);
 	while (!code) {
-		if (flock(sink->lock_fd, LOCK_EX | LOCK_NB) == 0) {
-			if (is_named(sink))
-				return KD_OK;
-			code = open_lock(sink, err);
-		} else if (errno != EWOULDBLOCK && errno != EINTR) {
-			code = failed(sink, errno, "lock", err);
-		} else if (atomic_load(&session->interrupted)) {
+		bool locked = flock(sink->lock_fd, LOCK_EX | LOCK_NB) == 0;
+		int number = locked ? why_unnamed(sink) : errno;
+		if (locked && number == 0)
+			return KD_OK;
+		if (!locked && number != EWOULDBLOCK && number != EINTR)
+			code = failed(sink, number, "lock", err);
+		else if (atomic_load(&session->interrupted))
 			code = interrupted(session, err);
-		} else if (!wait_a_little(&p)) {
-			code = busy(sink, err);
-		}
+		else if (!wait_a_little(&p))
+			code = locked ? failed(sink, number, "lock", err) : busy(sink, err);
+		else if (locked)
+			code = open_lock(sink, err);
 	}
 	return code;
 }

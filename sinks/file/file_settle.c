@@ -43,34 +43,77 @@ kd_code file_sync_folder(const char *path, file_phase phase, kd_error *err)
 	return code;
 }
 
+/* The folder that path is in.  One that was there before and cannot be read is no one's who writes here. */
+static kd_code sync_parent(char *path, bool made, file_phase phase, kd_error *err)
+{
+	char *slash = strrchr(path, '/');
+	char *name = slash ? slash : path;
+	char first = *name;
+	kd_code code = KD_OK;
+	*name = '\0';
+	const char *parent = slash == path ? "/" : *path ? path : ".";
+	if (made || access(parent, R_OK) == 0)
+		code = file_sync_folder(parent, phase, err);
+	*name = first;
+	return code;
+}
+
 /* path up to `slash`, which is at its end again afterwards. */
-static kd_code make_one(char *path, char *slash, file_phase phase, kd_error *err)
+static kd_code make_one(char *path, char *slash, bool known, file_phase phase, kd_error *err)
 {
 	kd_code code = KD_OK;
 	*slash = '\0';
-	if (mkdir(path, 0777) == 0) {
-		char *parent = strrchr(path, '/');
-		char *name = parent ? parent : path;
-		char first = *name;
-		*name = '\0';
-		code = file_sync_folder(parent == path ? "/" : *path ? path : ".", phase, err);
-		*name = first;
-	} else if (errno != EEXIST) {
+	bool made = mkdir(path, 0777) == 0;
+	if (!made && errno != EEXIST)
 		code = file_error_set(err, errno, phase, "could not make folder \"%s\"", path);
-	}
+	else if (made || !known)
+		code = sync_parent(path, made, phase, err);
 	*slash = '/';
 	return code;
 }
 
-kd_code file_make_folder(const char *base, const char *place, file_phase phase, kd_error *err)
+/* Where a folder is remembered. */
+static char **slot_of(file_sink *sink, const char *path, size_t size)
+{
+	uint32_t hash = 2166136261u;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (unsigned char) path[i]) * 16777619u;
+	return &sink->known[hash % FILE_KNOWN];
+}
+
+static bool is_known(file_sink *sink, const char *path, size_t size)
+{
+	pthread_mutex_lock(&sink->lock);
+	const char *one = *slot_of(sink, path, size);
+	bool known = one && strlen(one) == size && memcmp(one, path, size) == 0;
+	pthread_mutex_unlock(&sink->lock);
+	return known;
+}
+
+static void remember(file_sink *sink, const char *path, size_t size)
+{
+	pthread_mutex_lock(&sink->lock);
+	char **slot = slot_of(sink, path, size);
+	free(*slot);
+	*slot = strndup(path, size); /* without memory it is fsynced again */
+	pthread_mutex_unlock(&sink->lock);
+}
+
+/* A folder that is there was perhaps made by somebody who has not come to fsync its name, or could not: a file in it
+ * would count, and be lost with it when the power fails.  So it is fsynced here, once. */
+kd_code file_make_folder(file_sink *sink, const char *base, const char *place, file_phase phase, kd_error *err)
 {
 	char *path;
 	kd_code code = KD_OK;
 	if (asprintf(&path, "%s/%s", base, place) < 0)
 		return file_error_set(err, ENOMEM, phase, "could not make a folder");
+	size_t size = (size_t) (strrchr(path, '/') - path);
+	bool known = is_known(sink, path, size);
 	char *slash = path + strlen(base);
 	while (!code && (slash = strchr(slash + 1, '/')))
-		code = make_one(path, slash, phase, err);
+		code = make_one(path, slash, known, phase, err);
+	if (!code && !known)
+		remember(sink, path, size);
 	free(path);
 	return code;
 }
@@ -163,19 +206,21 @@ kd_code file_settle(file_sink *sink, kd_error *err)
 	kd_code code = KD_OK;
 	if (!dir)
 		return file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", sink->tmp_dir);
-	for (struct dirent *file; !code && (file = readdir(dir));) {
+	for (struct dirent *file; !code && (file = file_next(dir));) {
 		char *place = NULL;
 		if (*file->d_name != '.' && !place_of(sink->ledger.journal, file->d_name, &place))
 			code = file_error_set(err, ENOMEM, FILE_IN_LEDGER, "could not finish the commit of \"%s\"", file->d_name);
 		if (!place)
 			continue;
-		code = file_make_folder(sink->path, place, FILE_IN_LEDGER, err);
+		code = file_make_folder(sink, sink->path, place, FILE_IN_LEDGER, err);
 		if (!code)
 			code = file_put_in_place(sink, file->d_name, place, FILE_IN_LEDGER, err);
 		if (!code)
 			kd_log(sink->log, KD_LOG_INFO, 0, "finished the commit of \"%s\": it is in place now", place);
 		free(place);
 	}
+	if (!code && errno != 0)
+		code = file_error_set(err, errno, FILE_IN_LEDGER, "could not read \"%s\"", sink->tmp_dir);
 	closedir(dir);
 	atomic_store(&sink->unsettled, code != KD_OK);
 	return code;
@@ -215,23 +260,25 @@ static bool is_orphan(const journal *j, const char *job, const char *name)
 		row.state != KD_BATCH_COMMITTED;
 }
 
-static bool move_away(const file_sink *sink, const char *place)
-{
-	char *from = NULL, *to = NULL, *folder = NULL;
-	const char *slash = strrchr(place, '/');
-	bool ok = asprintf(&from, "%s/%s", sink->path, place) > 0 && asprintf(&folder, "%s/orphans", sink->dir) > 0 &&
-		asprintf(&to, "%s/orphans/%s", sink->dir, slash ? slash + 1 : place) > 0;
-	ok = ok && (mkdir(folder, 0777) == 0 || errno == EEXIST) && rename(from, to) == 0;
-	free(from);
-	free(to);
-	free(folder);
-	return ok;
-}
-
 static const char *name_of(const char *place)
 {
 	const char *slash = strrchr(place, '/');
 	return slash ? slash + 1 : place;
+}
+
+static kd_code move_away(const file_sink *sink, const char *place, kd_error *err)
+{
+	char *from = NULL, *to = NULL, *folder = NULL;
+	kd_code code = KD_OK;
+	if (asprintf(&from, "%s/%s", sink->path, place) < 0 || asprintf(&folder, "%s/orphans", sink->dir) < 0 ||
+		asprintf(&to, "%s/%s", folder, name_of(place)) < 0)
+		code = file_no_memory(err);
+	else if ((mkdir(folder, 0777) != 0 && errno != EEXIST) || rename(from, to) != 0)
+		code = file_error_set(err, errno, FILE_IN_LEDGER, "could not move \"%s\" to \"%s\"", from, folder);
+	free(from);
+	free(to);
+	free(folder);
+	return code;
 }
 
 kd_code file_refuse_strangers(const file_sink *sink, const char *job, kd_error *err)
@@ -248,16 +295,20 @@ kd_code file_refuse_strangers(const file_sink *sink, const char *job, kd_error *
 	return code;
 }
 
-void file_sweep(file_sink *sink, const journal *j, const char *job)
+kd_code file_sweep(file_sink *sink, const journal *j, const char *job, kd_error *err)
 {
 	file_list list;
 	size_t n = 0;
 	sweep_tmp(sink, j, job);
-	if (file_list_target(sink, &list, NULL) == KD_OK)
-		for (size_t i = 0; i < list.n; i++)
-			n += is_orphan(j, job, name_of(list.place[i])) && move_away(sink, list.place[i]);
+	kd_code code = file_list_target(sink, &list, err);
+	for (size_t i = 0; i < list.n && !code; i++)
+		if (is_orphan(j, job, name_of(list.place[i]))) {
+			code = move_away(sink, list.place[i], err);
+			n += code == KD_OK;
+		}
 	if (n > 0)
 		kd_log(sink->log, KD_LOG_WARN, 0, "moved %zu files to \"%s/orphans\": the ledger does not know them, and their "
 			"offsets will land again; was an older copy of it put back?", n, sink->dir);
 	file_list_done(&list);
+	return code;
 }

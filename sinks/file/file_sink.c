@@ -93,6 +93,8 @@ static void file_close(void *opaque)
 	file_template_done(&sink->folders);
 	pthread_cond_destroy(&sink->freed);
 	pthread_mutex_destroy(&sink->lock);
+	for (size_t i = 0; i < FILE_KNOWN; i++)
+		free(sink->known[i]);
 	free(sink->path);
 	free(sink->dir);
 	free(sink->tmp_dir);
@@ -110,7 +112,7 @@ static kd_code prepare(file_sink *sink, kd_error *err)
 	char *inside;
 	if (asprintf(&inside, "%s/", sink->tmp_dir + absolute) < 0)
 		return file_no_memory(err);
-	kd_code code = file_make_folder(absolute ? "" : ".", inside, FILE_IN_LEDGER, err);
+	kd_code code = file_make_folder(sink, absolute ? "" : ".", inside, FILE_IN_LEDGER, err);
 	free(inside);
 	if (!code)
 		code = file_lock(&session, err);

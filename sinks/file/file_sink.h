@@ -32,6 +32,7 @@
 #ifndef KD_FILE_SINK_H
 #define KD_FILE_SINK_H
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -44,6 +45,7 @@
 #include "file_out.h"
 
 #define FILE_WAIT_MS 2500 /* how long somebody else's lock or claim is waited for */
+#define FILE_KNOWN 64     /* folders that are remembered */
 
 /* ---- the shape of rows ---- */
 
@@ -127,9 +129,10 @@ typedef struct file_sink {
 	char *target, *identity, *summary;
 	journal_target journal_target;
 
-	pthread_mutex_t lock; /* of holder */
+	pthread_mutex_t lock; /* of holder and of known */
 	pthread_cond_t freed;
 	struct file_session *holder; /* whose turn it is; NULL: nobody's */
+	char *known[FILE_KNOWN]; /* folders whose names are durable, some of them: file_settle.c */
 	/* the holder's: */
 	int lock_fd;
 	file_ledger ledger;
@@ -184,9 +187,9 @@ void file_holder_describe(int lock_fd, const journal *j, char *ret_who, size_t s
 /* Where a batch partition's file of a table goes. */
 kd_code file_place(const file_sink *sink, const kd_batch_partition *entry, const char *table, char **ret_place,
 	kd_error *err) KD_CHECK;
-/* mkdir -p of the folder of base/place (what is before its last slash), each new one durable. */
 kd_code file_sync_folder(const char *path, file_phase phase, kd_error *err) KD_CHECK;
-kd_code file_make_folder(const char *base, const char *place, file_phase phase, kd_error *err) KD_CHECK;
+/* mkdir -p of the folder of base/place (what is before its last slash), each of them durable, whoever has made it. */
+kd_code file_make_folder(file_sink *sink, const char *base, const char *place, file_phase phase, kd_error *err) KD_CHECK;
 /* Renames tmp/tmp to path/place and makes it durable. */
 kd_code file_put_in_place(const file_sink *sink, const char *tmp, const char *place, file_phase phase,
 	kd_error *err) KD_CHECK;
@@ -197,7 +200,7 @@ kd_code file_settle(file_sink *sink, kd_error *err) KD_CHECK;
 kd_code file_refuse_strangers(const file_sink *sink, const char *job, kd_error *err) KD_CHECK;
 /* After a take-over: removes the job's other files in tmp/, and moves what is in the readers' sight and beyond the
  * ledger (an older copy of it was put back) to orphans/. */
-void file_sweep(file_sink *sink, const journal *j, const char *job);
+kd_code file_sweep(file_sink *sink, const journal *j, const char *job, kd_error *err) KD_CHECK;
 
 /* A commit's note: its files, as [["name in tmp", "place"], ...]; NULL without memory. */
 char *file_note(const file_out *out, size_t n);
@@ -216,6 +219,8 @@ typedef struct file_list {
  * below path.  Ascending, each once.  Empty after an error. */
 kd_code file_list_target(const file_sink *sink, file_list *ret_list, kd_error *err) KD_CHECK;
 void file_list_done(file_list *list);
+/* readdir; after NULL errno is 0 at the end, else why there is no more. */
+struct dirent *file_next(DIR *dir);
 
 /* ---- the slots, one file a group ---- */
 

@@ -43,7 +43,9 @@ static kd_code take_over_locked(file_session *session, const kd_take_over *reque
 	if (!code)
 		code = journal_image(sink->ledger.journal, request->job, created, ret_image, err);
 	if (!code)
-		file_sweep(sink, sink->ledger.journal, request->job);
+		code = file_sweep(sink, sink->ledger.journal, request->job, err);
+	if (code)
+		kd_ledger_image_done(ret_image);
 	return code;
 }
 

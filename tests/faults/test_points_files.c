@@ -75,28 +75,13 @@ Test(points_files, a_job_with_files_outlasts_a_failure_at_every_point, .timeout 
 	points_close(&c);
 }
 
-/* The last step again and again says nothing new. */
-static void lengthen(const char *path)
-{
-	char *text = kt_read_file(path), *last, *end = text + strlen(text);
-	FILE *file = fopen(path, "a");
-
-	kt_check(end > text && end[-1] == '\n', "the ledger does not end with a step");
-	end[-1] = '\0';
-	last = strrchr(text, '\n');
-	for (int i = 0; file && i < LONG_LEDGER; i++)
-		fprintf(file, "%s\n", last ? last + 1 : text);
-	kt_check(file && fclose(file) == 0, "could not write %s", path);
-	free(text);
-}
-
 Test(points_files, a_ledger_that_cannot_be_written_anew_stays_as_it_was, .timeout = 120)
 {
 	points_campaign c;
 
 	points_open(&c, &points_files);
 	char *ledger = kt_path(c.job.dir, "out/_kdirect/ledger.jsonl");
-	lengthen(ledger);
+	kt_ledger_lengthen(ledger, LONG_LEDGER);
 	points_feed(&c);
 	kt_job_must_end(points_start(&c, NULL, "file.ledger_anew:1:fail", "batch.max_records_per_batch=20", NULL), 0,
 		"could not write anew", RUN_MS);

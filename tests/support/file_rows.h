@@ -37,4 +37,7 @@ kt_oracle kt_folder_oracle(const char *folder, const char *topic);
 /* A whole file, decompressed, with a NUL behind it; the caller frees it. */
 char *kt_file_content(const char *path, size_t *ret_size);
 
+/* Says a ledger's last step so many times more: nothing new, in a longer ledger. */
+void kt_ledger_lengthen(const char *path, int lines);
+
 #endif
