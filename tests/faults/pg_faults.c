@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "holding.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -50,15 +51,25 @@ void pg_job_open(kt_job *job, const pg_server *server, int partitions)
 	kt_job_write(job, "\"workers\": 2");
 }
 
+/* Of the job that was started last without a fault of its own. */
+static kt_life life;
+static kt_process *living;
+
 kt_process *pg_job_start(kt_job *job, const char *fault, const char *set)
 {
-	return kt_job_start(job, fault, "--set", "retry_timeout_ms=60000", set ? "--set" : NULL, set, NULL);
+	kt_process *process = kt_job_start(job, fault ? fault : KT_LIFE, "--set", "retry_timeout_ms=60000",
+		set ? "--set" : NULL, set, NULL);
+
+	if (!fault) {
+		living = process;
+		life = kt_life_begin(process);
+	}
+	return process;
 }
 
 void pg_job_catch_up(kt_job *job)
 {
-	kt_job_must_end(kt_job_start(job, NULL, "--until-latest", "--set", "retry_timeout_ms=60000", NULL), 0, NULL,
-		2 * FAULT_MS);
+	kt_job_must_end(kt_job_run(job, "retry_timeout_ms=60000", 2 * FAULT_MS), 0, NULL, 0);
 }
 
 /* The table may not be there before the first start has made it. */
@@ -89,6 +100,8 @@ int64_t pg_job_await_rows(kt_job *job, kt_process *process, int64_t rows)
 void pg_job_stop(kt_process *process)
 {
 	kt_process_signal(process, SIGTERM);
+	if (process == living)
+		kt_life_end(&life, process, FAULT_MS);
 	kt_job_must_end(process, 0, NULL, FAULT_MS);
 }
 

@@ -31,7 +31,7 @@ kt_process *pg_job_start(kt_job *job, const char *fault, const char *set);
 void pg_job_catch_up(kt_job *job);
 /* Connects the test again and waits for so many rows in t; returns the time in ms. */
 int64_t pg_job_await_rows(kt_job *job, kt_process *process, int64_t rows);
-/* Stops it by SIGTERM; it must end with exit code 0. */
+/* Stops it by SIGTERM; it must end with exit code 0, having held no more than it may whatever befell it (I12). */
 void pg_job_stop(kt_process *process);
 
 /* Exactly once, judged by the oracle and by plain SQL; and `audit` finds nothing. */

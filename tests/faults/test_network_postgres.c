@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "holding.h"
 #include "job_judge.h"
 #include "proxy_storm.h"
 #include "wait.h"
@@ -39,6 +40,7 @@ typedef struct net {
 	kt_job job;
 	struct fault_proxy *proxy;
 	int partitions;
+	kt_life life; /* of the job that start() started */
 	int64_t records, done; /* done: orders */
 	int ended;    /* sessions, that held locks */
 } net;
@@ -162,16 +164,18 @@ static kt_process *start(net *n, int partitions, const char *set)
 
 	net_open(n, partitions);
 	fill(n, NARROW);
-	job = kt_job_start(&n->job, NULL, "--set", set ? set : "workers=1", NULL);
+	job = kt_job_start(&n->job, KT_LIFE, "--set", set ? set : "workers=1", NULL);
+	n->life = kt_life_begin(job);
 	await_rows(n);
 	return job;
 }
 
-/* What came meanwhile is there, it ends well, and nothing is missing or double. */
+/* What came meanwhile is there, it ends well, holds nothing any more (I12), and nothing is missing or double. */
 static void finish(net *n, kt_process *job)
 {
 	await_rows(n);
 	kt_process_signal(job, SIGTERM);
+	kt_life_end(&n->life, job, RUN_MS);
 	kt_job_must_end(job, 0, NULL, RUN_MS);
 	net_close(n);
 }

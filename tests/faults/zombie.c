@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "holding.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -273,10 +274,12 @@ void zombie_play(zombie_stage *stage, const zombie_scene *scene)
 	if (scene->cut && scene->amid)
 		zombie_cut(stage);
 	int64_t began = zombie_wall_ms();
-	successor = zombie_start(stage, NULL, "--until-latest");
+	successor = zombie_start(stage, KT_LIFE, "--until-latest");
+	kt_life life = kt_life_begin(successor);
 	note_take_over(stage, successor, began);
 	if (scene->amid)
 		wake_all(stage, scene, zombie, n);
+	kt_life_end(&life, successor, ZOMBIE_FINISH_MS);
 	kt_check(kt_process_wait(successor, ZOMBIE_FINISH_MS) == 0, "the successor ended with %d:\n%s",
 		kt_process_wait(successor, 0), kt_process_stderr(successor));
 	zombie_must_be_undisturbed(successor);

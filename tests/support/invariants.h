@@ -22,13 +22,13 @@
  *     kt_judgement_print(&j, "crash");
  *     kt_judgement_must_be_clean(&j);
  *
+ * What a process holds (I12) is holding.h's.
  * A partition that has more than one segment is judged by its ledger alone: offsets come back there on purpose. */
 #ifndef KT_INVARIANTS_H
 #define KT_INVARIANTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "job_store.h"
 #include "notes.h"
@@ -156,16 +156,5 @@ void kt_judge_ledger(kt_judgement *judgement, const kt_evidence *evidence);     
 void kt_watch_table(kt_store *store);
 /* Triggers on the ledger's tables, which must be there; may be called again. */
 void kt_watch_ledger(kt_store *store);
-
-/* ---- what a process holds (I12) ---- */
-
-typedef struct kt_holding {
-	int descriptors;
-	long resident_kb;
-} kt_holding;
-
-kt_holding kt_holding_of(pid_t pid);
-/* May a process that held `base` once it was warm hold `now`?  more_kb: what its configuration allows beside that. */
-void kt_judge_holding(kt_judgement *judgement, kt_holding base, kt_holding now, long more_kb);
 
 #endif

@@ -335,14 +335,3 @@ void kt_judge_ledger(kt_judgement *judgement, const kt_evidence *e)
 	check_accounts(judgement, e);
 	check_left(judgement, e);
 }
-
-/* ---- what a process holds ---- */
-
-void kt_judge_holding(kt_judgement *judgement, kt_holding base, kt_holding now, long more_kb)
-{
-	judgement->of[12].looked = true;
-	if (now.descriptors > base.descriptors)
-		kt_found(judgement, 12, "%d descriptors are open, %d were", now.descriptors, base.descriptors);
-	if (now.resident_kb > base.resident_kb + more_kb)
-		kt_found(judgement, 12, "%ld KB are resident, %ld were", now.resident_kb, base.resident_kb);
-}

@@ -2,7 +2,6 @@
 /* How the judge's evidence is read: Kafka by the oracle, the sink by plain SQL.  See invariants.h. */
 #include "invariants.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,28 +238,4 @@ void kt_evidence_read_folder(kt_evidence *e, const char *folder, const char *top
 
 	e->content = true;
 	kt_folder_rows(folder, add_file_row, &c);
-}
-
-/* ---- what a process holds ---- */
-
-kt_holding kt_holding_of(pid_t pid)
-{
-	kt_holding holding = {.descriptors = -2}; /* "." and ".." */
-	char path[64], line[128];
-	FILE *file;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int) pid);
-	dir = opendir(path);
-	kt_check(dir, "process %d is gone", (int) pid);
-	while (readdir(dir))
-		holding.descriptors++;
-	closedir(dir);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int) pid);
-	file = fopen(path, "r");
-	kt_check(file, "process %d is gone", (int) pid);
-	while (fgets(line, sizeof(line), file))
-		sscanf(line, "VmRSS: %ld kB", &holding.resident_kb);
-	fclose(file);
-	return holding;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "holding.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -60,9 +61,10 @@ kt_process *kt_job_start(kt_job *job, const char *fault, ...)
 
 kt_process *kt_job_run(kt_job *job, const char *set, int timeout_ms)
 {
-	kt_process *process = set ? kt_job_start(job, NULL, "--until-latest", "--set", set, NULL)
-				  : kt_job_start(job, NULL, "--until-latest", NULL);
+	kt_process *process = kt_job_start(job, KT_LIFE, "--until-latest", set ? "--set" : NULL, set, NULL);
+	kt_life life = kt_life_begin(process);
 
+	kt_life_end(&life, process, timeout_ms);
 	kt_process_wait(process, timeout_ms);
 	return process;
 }

@@ -37,7 +37,8 @@ kt_process *kt_job_start(kt_job *job, const char *fault, ...) __attribute__((sen
 /* kdirect run JOB --until-latest [--set SET]; it must end with exit code 0. */
 void kt_job_catch_up(kt_job *job, const char *set);
 
-/* kdirect run JOB --until-latest [--set SET]; the caller looks at what it said. */
+/* kdirect run JOB --until-latest [--set SET]; the caller looks at what it said.  Where there are fault points, a run that
+ * ends well must hold no more than it may (I12, holding.h). */
 kt_process *kt_job_run(kt_job *job, const char *set, int timeout_ms);
 
 /* Waits until the process ends, fails the test unless it ends with this code and said this (NULL: anything), and frees

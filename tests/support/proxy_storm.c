@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "holding.h"
 #include "job_judge.h"
 #include "wait.h"
 
@@ -85,11 +86,13 @@ void kt_storm_run(kt_storm *storm, kt_job *job, struct fault_proxy *proxy)
 	kt_process *process;
 
 	feed(storm, producer, job, FIRST_RECORDS);
-	process = kt_job_start(job, NULL, "--set", "retry_timeout_ms=60000", NULL);
+	process = kt_job_start(job, KT_LIFE, "--set", "retry_timeout_ms=60000", NULL);
+	kt_life life = kt_life_begin(process);
 	kt_job_await(job, 1, FAULT_MS, "select count(*) from t");
 	while (storm->done < storm->faults)
 		one_fault(storm, job, proxy, producer, process);
 	kt_process_signal(process, SIGTERM);
+	kt_life_end(&life, process, FAULT_MS);
 	kt_job_must_end(process, 0, NULL, FAULT_MS);
 	kt_producer_close(producer);
 	storm->took_ms = kt_now_ms() - began;

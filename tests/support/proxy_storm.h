@@ -21,7 +21,7 @@ typedef struct kt_storm {
 	int64_t done, records, rows, took_ms; /* told afterwards */
 } kt_storm;
 
-/* Fails the test on anything that is not exactly once.  The job is not to be running. */
+/* Fails the test on anything that is not exactly once, or is held longer than it may be (I12).  The job is not to be running. */
 void kt_storm_run(kt_storm *storm, kt_job *job, struct fault_proxy *proxy);
 
 /* The answer of a COMMIT of rows, or of a plan, is lost: what make torture does a thousand times. */

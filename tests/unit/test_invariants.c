@@ -2,11 +2,13 @@
 /* The judge is judged: a store that is right has no finding, and a store in which exactly one invariant was broken by
  * hand is reported for exactly that one.  (The other judgement of the judge is tests/wrong.) */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "holding.h"
 #include "invariants.h"
 #include "notes.h"
 #include "observer.h"
@@ -440,7 +442,7 @@ Test(invariants, I1_I2_I4_files_are_judged_by_their_rows)
 }
 
 /* I12 */
-Test(invariants, I12_locks_sessions_descriptors_and_memory_that_are_left_are_found)
+Test(invariants, I12_locks_and_sessions_that_are_left_are_found)
 {
 	world w = open_world();
 	kt_store other;
@@ -458,13 +460,50 @@ Test(invariants, I12_locks_sessions_descriptors_and_memory_that_are_left_are_fou
 	kt_store_close(&other);
 	kt_evidence_done(&e);
 	close_world(&w);
+}
 
-	kt_judgement held = {0};
-	kt_judge_holding(&held, (kt_holding) {10, 5000}, (kt_holding) {10, 5900}, 1000);
-	expect_only(&held, 0, "within");
-	kt_judge_holding(&held, (kt_holding) {10, 5000}, (kt_holding) {11, 6100}, 1000);
-	expect_only(&held, 12, "more");
-	cr_assert_eq(held.of[12].count, 2);
-	kt_holding me = kt_holding_of(getpid());
-	cr_assert(me.descriptors > 2 && me.resident_kb > 100, "%d %ld", me.descriptors, me.resident_kb);
+/* I12 */
+Test(invariants, I12_what_a_process_has_opened_since_and_not_given_back_is_found)
+{
+	kt_judgement j = {0};
+	kt_holding base = kt_holding_of(getpid());
+	int leaked = open("/dev/null", O_RDONLY);
+
+	cr_assert(base.descriptors > 2 && base.resident_kb > 100 && base.peak_kb >= base.resident_kb && base.threads > 0,
+		"%d %ld %ld %d", base.descriptors, base.resident_kb, base.peak_kb, base.threads);
+	kt_judge_holding(&j, base, kt_holding_of(getpid()), 1 << 20);
+	expect_only(&j, 12, "a descriptor");
+	cr_assert_eq(j.of[12].count, 1, "%s", j.of[12].first);
+	close(leaked);
+	j = (kt_judgement) {0};
+	kt_judge_holding(&j, base, kt_holding_of(getpid()), 1 << 20);
+	expect_only(&j, 0, "closed again");
+}
+
+/* I12 */
+Test(invariants, I12_a_life_that_ends_with_more_than_it_began_with_is_found)
+{
+	enum { MB = 1024 };
+	static const struct {
+		kt_holding work, end;
+		int findings;
+	} cases[] = {
+		{{40, 20 * MB, 14, 30 * MB}, {14, 25 * MB, 2, 30 * MB}, 0},
+		{{40, 20 * MB, 14, 30 * MB}, {14, 25 * MB, 4, 30 * MB}, 0}, /* on their way out */
+		{{40, 20 * MB, 14, 30 * MB}, {15, 25 * MB, 2, 30 * MB}, 1},
+		{{40, 20 * MB, 14, 30 * MB}, {14, 25 * MB, 6, 30 * MB}, 1},
+		{{400, 20 * MB, 14, 30 * MB}, {14, 25 * MB, 2, 30 * MB}, 1},
+		{{40, 20 * MB, 140, 30 * MB}, {14, 25 * MB, 2, 30 * MB}, 1},
+		{{40, 20 * MB, 14, 300 * MB}, {14, 25 * MB, 2, 300 * MB}, 1},
+		{{400, 20 * MB, 140, 300 * MB}, {15, 100 * MB, 14, 300 * MB}, 6},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		kt_life life = {{14, 9 * MB, 2, 9 * MB}, cases[i].work, cases[i].end, true, true, true};
+		kt_judgement j = {0};
+
+		kt_judge_life(&j, &life, 2, 24);
+		cr_assert(j.of[12].looked);
+		cr_assert_eq(j.of[12].count, cases[i].findings, "case %zu: %ld, %s", i, (long) j.of[12].count, j.of[12].first);
+	}
 }
