@@ -182,7 +182,8 @@ $(TESTS): EXTRA = -lcriterion
 # The simulation's clock in the place of the engine's.
 $(call suite,sim): EXTRA = -lcriterion -Wl,--wrap=kd_clock_wall_ms,--wrap=kd_clock_mono_ms,--wrap=kd_worker_pause
 # Every allocation of ours may fail; the libraries' own, which are shared, may not.
-$(BUILD)/tests/faults/test_local_memory $(BUILD)/tests/faults/test_local_memory_postgres: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
+$(BUILD)/tests/unit/test_memory: $(BUILD)/tests/faults/local_memory.o
+$(addprefix $(BUILD)/tests/,unit/test_memory faults/test_local_memory faults/test_local_memory_postgres): EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray \
   free strdup strndup asprintf vasprintf)
 $(BUILD)/tests/faults/test_local_calls_files: EXTRA = -lcriterion $(patsubst %,-Wl$(comma)--wrap=%,open close write read pread fsync rename \
   unlink unlinkat rmdir mkdir ftruncate flock stat fstat opendir readdir)
