@@ -99,13 +99,15 @@ void kd_json_advance(const char *text, size_t size, kd_json_place *place, size_t
 	}
 }
 
-/* Text that is JSON and that jansson refused: for one of its own limits, or for want of memory. */
+/* Text that jansson refused without a word, or that is JSON: for one of its own limits, or for want of memory. */
 static bool is_refused_for_memory(const char *text, size_t size, size_t flags, const json_error_t *err)
 {
 	kd_json json;
 	kd_json_value value;
 	size_t first = kd_json_skip_space(text, size, 0);
 
+	if (!*err->text)
+		return true;
 	if (!(flags & JSON_DECODE_ANY) && (first == size || (text[first] != '{' && text[first] != '[')))
 		return false;
 	switch (json_error_code(err)) {
