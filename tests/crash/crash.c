@@ -17,7 +17,7 @@ enum {
 	PARTITIONS = 4,
 	FIRST_RECORDS = 20000,
 	WORK = 80,        /* records of a run: a batch, of all partitions */
-	WIDE = 100,       /* too many for a narrow batch; of each partition, and some campaigns have made many */
+	WIDE = 200,       /* too many for a narrow batch; of each partition, and some campaigns have made many */
 	FED_HITS = 6,     /* runs to a point that bring work of their own: after these it comes to an end */
 	EACH_HIT = 8,     /* up to this one; then the double of the one before: some points stand on the way of each record */
 	SOME_HITS = 3,    /* a double fault's hits are up to this one */
@@ -26,7 +26,7 @@ enum {
 
 #define SMALL_BATCHES "batch.max_records_per_batch=400"
 #define LARGE_BATCHES "batch.max_records_per_batch=100000"
-#define NARROW_BATCHES "batch.max_records_per_batch=20"
+#define NARROW_BATCHES "batch.max_records_per_batch=100"
 
 const crash_point crash_points[] = {
 	{"start.contact", true, true, CRASH_AT_START},
@@ -239,9 +239,9 @@ static void prepare(crash_campaign *campaign, const crash_point *point)
 }
 
 /* Small batches of little work, but now and then large ones of much. */
-static void bring_work(crash_campaign *campaign)
+static void bring_work(crash_campaign *campaign, bool may_be_large)
 {
-	bool large = campaign->large_one_in && rand_r(&campaign->chance) % campaign->large_one_in == 0;
+	bool large = may_be_large && campaign->large_one_in && rand_r(&campaign->chance) % campaign->large_one_in == 0;
 
 	campaign->flags[1] = large ? LARGE_BATCHES : SMALL_BATCHES;
 	crash_feed(campaign, large ? campaign->large_work : campaign->work);
@@ -254,7 +254,7 @@ bool crash_at_point(crash_campaign *campaign, const crash_point *point, int hit)
 
 	prepare(campaign, point);
 	if (hit <= FED_HITS)
-		bring_work(campaign);
+		bring_work(campaign, point->way != CRASH_NARROWED);
 	snprintf(fault, sizeof(fault), "%s:%d:kill", point->name, hit);
 	if (point->way == CRASH_NARROWED)
 		campaign->flags[1] = NARROW_BATCHES;
