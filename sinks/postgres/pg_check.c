@@ -147,7 +147,7 @@ static kd_code check_columns(const checking *c, const pg_table *table, const pg_
 	bool own = table == c->sink->tables;
 	struct pg_columns *columns = NULL;
 	kd_error why = {0};
-	kd_code code = pg_columns_load(c->session->conn, target->schema, target->table, &columns, &why);
+	kd_code code = pg_columns_load(c->session, target->schema, target->table, &columns, &why);
 	if (code == KD_OK)
 		code = pg_columns_choose(columns, own ? pg_wanted_layout(c->sink) : PG_LAYOUT_FIELDS,
 			own ? pg_wanted_format(c->sink) : PG_FORMAT_RAW, &why);

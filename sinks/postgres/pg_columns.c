@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg_error.h"
+#include "pg_conn.h"
 
 static const char find_sql[] =
 	"select c.oid, n.nspname, c.relname, pg_encoding_to_char(d.encoding) = 'UTF8' "
@@ -30,28 +30,39 @@ static kd_code no_memory(kd_error *err)
 	return kd_error_set(err, KD_ENOMEM, KD_STOP, "could not read the target's columns: no memory");
 }
 
-static kd_code run(PGconn *conn, const char *sql, int n, const char *const *values, PGresult **ret_result,
+// The statement's result: the last one, or the first that is an error.
+static kd_code run(pg_session *session, const char *sql, int n, const char *const *values, PGresult **ret_result,
 	kd_error *err)
 {
 	static const char doing[] = "read the target's columns";
-	PGresult *result = PQexecParams(conn, sql, n, NULL, values, NULL, NULL, 0);
-	ExecStatusType status = PQresultStatus(result);
+	kd_code code = KD_OK;
 	*ret_result = NULL;
-	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+	if (!PQsendQueryParams(session->conn, sql, n, NULL, values, NULL, NULL, 0))
+		return pg_conn_lost(session, doing, err);
+	for (;;) {
+		PGresult *result = NULL;
+		if (!pg_conn_result(session, doing, &result, err)) {
+			code = code ? code : KD_ESINK;
+			break;
+		}
+		if (!result)
+			break;
+		if (!code && pg_conn_failed(result))
+			code = pg_error_result(err, result, session->lost, session->phase, doing);
+		PQclear(*ret_result);
 		*ret_result = result;
-		return KD_OK;
 	}
-	bool lost = PQstatus(conn) == CONNECTION_BAD;
-	kd_code code = result ? pg_error_result(err, result, lost, PG_PHASE_CALL, doing)
-		: pg_error_lost(err, PQerrorMessage(conn), PG_PHASE_CALL, doing);
-	PQclear(result);
+	if (code) {
+		PQclear(*ret_result);
+		*ret_result = NULL;
+	}
 	return code;
 }
 
-static kd_code command(PGconn *conn, const char *sql, kd_error *err)
+static kd_code command(pg_session *session, const char *sql, kd_error *err)
 {
 	PGresult *result;
-	kd_code code = run(conn, sql, 0, NULL, &result, err);
+	kd_code code = run(session, sql, 0, NULL, &result, err);
 	PQclear(result);
 	return code;
 }
@@ -127,43 +138,44 @@ static bool fill_names(PGconn *conn, const PGresult *found, struct pg_columns *c
 	return columns->qualified != NULL;
 }
 
-static kd_code load(PGconn *conn, const char *schema, const char *table, struct pg_columns *columns, kd_error *err)
+static kd_code load(pg_session *session, const char *schema, const char *table, struct pg_columns *columns,
+	kd_error *err)
 {
 	PGresult *found = NULL, *rows = NULL;
 	const char *names[] = {schema, table};
-	kd_code code = run(conn, find_sql, 2, names, &found, err);
+	kd_code code = run(session, find_sql, 2, names, &found, err);
 	if (!code && PQntuples(found) == 0)
 		code = kd_error_set(err, KD_ETARGET, KD_STOP, "could not find table \"%s%s%s\"", schema ? schema : "",
 			schema ? "." : "", table);
-	if (!code && !fill_names(conn, found, columns))
+	if (!code && !fill_names(session->conn, found, columns))
 		code = no_memory(err);
 	if (!code)
-		code = command(conn, "set local search_path = pg_catalog", err);
+		code = command(session, "set local search_path = pg_catalog", err);
 	if (!code) {
 		const char *oid[] = {PQgetvalue(found, 0, 0)};
-		code = run(conn, columns_sql, 1, oid, &rows, err);
+		code = run(session, columns_sql, 1, oid, &rows, err);
 	}
-	if (!code && !fill_columns(conn, rows, columns))
+	if (!code && !fill_columns(session->conn, rows, columns))
 		code = no_memory(err);
 	PQclear(rows);
 	PQclear(found);
 	return code;
 }
 
-kd_code pg_columns_load(PGconn *conn, const char *schema, const char *table, struct pg_columns **ret_columns,
-	kd_error *err)
+kd_code pg_columns_load(pg_session *session, const char *schema, const char *table,
+	struct pg_columns **ret_columns, kd_error *err)
 {
 	*ret_columns = NULL;
 	struct pg_columns *columns = calloc(1, sizeof *columns);
 	if (!columns)
 		return no_memory(err);
-	bool own_transaction = PQtransactionStatus(conn) == PQTRANS_IDLE;
-	kd_code code = own_transaction ? command(conn, "begin read only", err) : KD_OK;
+	bool own_transaction = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+	kd_code code = own_transaction ? command(session, "begin read only", err) : KD_OK;
 	if (!code)
-		code = load(conn, schema, table, columns, err);
+		code = load(session, schema, table, columns, err);
 	if (own_transaction) {
 		kd_error ignored = {0}; // nothing was changed; what went wrong is known already
-		kd_code ended = command(conn, "rollback", code ? &ignored : err);
+		kd_code ended = command(session, "rollback", code ? &ignored : err);
 		code = code ? code : ended;
 	}
 	if (code)

@@ -13,6 +13,8 @@
 
 #include <kdirect/error.h>
 
+struct pg_session;
+
 enum pg_layout {
 	PG_LAYOUT_AUTO, /* only as a wish: by the table's columns */
 	PG_LAYOUT_RAW,
@@ -81,9 +83,9 @@ struct pg_columns {
 
 /* Reads the table's columns.  schema NULL: the first table of that name on the connection's search_path.  Outside a
  * transaction it opens and ends one; inside one it leaves search_path at pg_catalog (SET LOCAL).  KD_ETARGET, STOP
- * where there is no such table; RETRY where the connection broke. */
-kd_code pg_columns_load(PGconn *conn, const char *schema, const char *table, struct pg_columns **ret_columns,
-	kd_error *err) KD_CHECK;
+ * where there is no such table; RETRY where the connection broke, or the server is silent for limits.answer_ms. */
+kd_code pg_columns_load(struct pg_session *session, const char *schema, const char *table,
+	struct pg_columns **ret_columns, kd_error *err) KD_CHECK;
 
 /* Decides layout and sources; refuses by name what cannot be landed (KD_ETARGET, STOP). */
 kd_code pg_columns_choose(struct pg_columns *columns, enum pg_layout wish, enum pg_format format,

@@ -288,7 +288,7 @@ static kd_code describe(pg_sink *sink, pg_session *session, const pg_target *tar
 static kd_code load(pg_session *session, pg_table *table, const pg_target *target, enum pg_layout layout,
 	enum pg_format format, kd_error *err)
 {
-	kd_code code = pg_columns_load(session->conn, target->schema, target->table, &table->columns, err);
+	kd_code code = pg_columns_load(session, target->schema, target->table, &table->columns, err);
 	if (code == KD_OK)
 		code = pg_columns_choose(table->columns, layout, format, err);
 	if (code != KD_OK)

@@ -30,16 +30,23 @@ static struct pg_encoder *encoder_for(twin *t, bool with_server)
 	return encoder;
 }
 
+pg_session twin_session(const kt_pg *pg)
+{
+	return (pg_session) {.conn = pg->conn, .limits = {.lock_wait_ms = 1000, .answer_ms = 60000}, .wake = -1};
+}
+
 void twin_open(twin *t, const char *type)
 {
 	kd_error err = {0};
+	pg_session session;
 	*t = (twin) {0};
 	kt_pg_open(&t->pg);
+	session = twin_session(&t->pg);
 	kt_pg_exec(&t->pg, "set timezone = 'UTC'; set datestyle = 'ISO'; set client_min_messages = 'error'");
 	kt_pg_exec(&t->pg, "create table only_c(c %s)", type);
 	kt_pg_exec(&t->pg, "create table ours(kafka_offset bigint, c %s)", type);
 	kt_pg_exec(&t->pg, expect_sql);
-	kt_check(!pg_columns_load(t->pg.conn, "public", "ours", &t->columns, &err), "%s", err.message);
+	kt_check(!pg_columns_load(&session, "public", "ours", &t->columns, &err), "%s", err.message);
 	kt_check(!pg_columns_choose(t->columns, PG_LAYOUT_AUTO, PG_FORMAT_RAW, &err), "%s", err.message);
 	t->table = (pg_table) {.written = (char *) "ours", .columns = t->columns};
 	t->judged = encoder_for(t, true);

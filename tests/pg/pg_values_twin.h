@@ -7,6 +7,7 @@
 
 #include "pg_fixture.h"
 #include "pg_values_corpus.h"
+#include "sinks/postgres/pg_conn.h"
 #include "sinks/postgres/pg_encode.h"
 
 /* What the server makes of a document; state "": it takes it. */
@@ -23,6 +24,9 @@ typedef struct twin {
 	struct pg_encoder *alone;   /* may not */
 	int64_t batch;
 } twin;
+
+/* The sink's view of a connection; it stays the connection's owner's. */
+pg_session twin_session(const kt_pg *pg);
 
 void twin_open(twin *ret, const char *type);
 void twin_close(twin *t);

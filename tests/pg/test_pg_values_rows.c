@@ -31,7 +31,8 @@ static void count_lines(void *opaque, kd_log_level level, int64_t batch_time_ms,
 
 static kd_code load(bench *b, enum pg_layout layout, enum pg_format format, kd_error *err)
 {
-	kd_code code = pg_columns_load(b->pg.conn, NULL, "t", &b->columns, err);
+	pg_session session = twin_session(&b->pg);
+	kd_code code = pg_columns_load(&session, NULL, "t", &b->columns, err);
 	return code ? code : pg_columns_choose(b->columns, layout, format, err);
 }
 
