@@ -143,6 +143,9 @@ static void on_error(rd_kafka_t *rk, int native, const char *reason, void *opaqu
 		client->fault = native;
 		client->fault_ms = kd_clock_mono_ms();
 	}
+	// It has no code of its own.
+	if (strstr(reason, "receive.message.max.bytes"))
+		client->too_large_ms = kd_clock_mono_ms();
 	kd_log(&client->log, KD_LOG_DEBUG, 0, "kafka: %s: %s", rd_kafka_err2name(native), reason);
 }
 

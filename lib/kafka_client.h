@@ -47,6 +47,7 @@ typedef struct kd_client {
 	bool down;                 /* all brokers are */
 	int64_t down_ms;
 	char reason[512];          /* of the last one */
+	int64_t too_large_ms;      /* when a response was last refused for its size; 0: never */
 	bool group_refused;        /* no right on the group: of no matter unless its offsets are asked for */
 } kd_client;
 

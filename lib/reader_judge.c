@@ -14,6 +14,7 @@ enum {
 	ASK_MS = 5000,
 	MOST_RESTARTS = 5,
 	SILENCE_MS = 60000,        /* no record of a due range although the broker answers */
+	SILENCE_TOO_LARGE_MS = 5000, /* the same, when the client said that what came was too large */
 	SILENCE_AT_END_MS = 10000, /* the same, when the partition told its end before the range's */
 };
 
@@ -142,6 +143,13 @@ kd_code kd_slot_judge_first(kd_slot *slot, int64_t offset, kd_error *err)
 	return low > slot->tracker.cursor ? below_log_start(slot, low, err) : KD_OK;
 }
 
+// A response of this silence was larger than the job takes: the next one will be, too.
+static bool is_too_large(const kd_slot *slot)
+{
+	const int64_t told_ms = slot->reader->client->too_large_ms;
+	return told_ms && told_ms >= slot->empty_since_ms;
+}
+
 static kd_code report_silence(kd_slot *slot, int64_t end, int64_t lasted_ms, kd_error *err)
 {
 	const kd_range range = slot->tracker.range;
@@ -152,20 +160,22 @@ static kd_code report_silence(kd_slot *slot, int64_t end, int64_t lasted_ms, kd_
 			range.until, end));
 	return break_slot(slot, kd_error_set(err, KD_EBROKER, KD_STOP,
 		"could not read \"%s/%d@%" PRId64 "\": nothing came for %" PRId64
-		" s although the broker answers; is there a record larger than kafka.receive.message.max.bytes?",
-		slot->topic, slot->partition, slot->tracker.next, lasted_ms / 1000));
+		" s although the broker answers; %s", slot->topic, slot->partition, slot->tracker.next, lasted_ms / 1000,
+		is_too_large(slot) ? "there is a record larger than kafka.receive.message.max.bytes: set that to more" :
+		"is there a record larger than kafka.receive.message.max.bytes?"));
 }
 
 kd_code kd_slot_judge_silence(kd_slot *slot, int64_t now_ms, kd_error *err)
 {
 	const int64_t lasted_ms = now_ms - slot->empty_since_ms;
-	if (lasted_ms < (slot->at_end ? SILENCE_AT_END_MS : SILENCE_MS))
+	const bool too_large = is_too_large(slot);
+	if (lasted_ms < (slot->at_end ? SILENCE_AT_END_MS : too_large ? SILENCE_TOO_LARGE_MS : SILENCE_MS))
 		return KD_OK;
 	int64_t end;
 	const rd_kafka_resp_err_t native = ask_offset(slot, RD_KAFKA_OFFSET_END, &end);
-	if (!native && (!slot->at_end || end < slot->tracker.range.until || lasted_ms >= SILENCE_MS))
+	if (!native && (!slot->at_end || too_large || end < slot->tracker.range.until || lasted_ms >= SILENCE_MS))
 		return report_silence(slot, end, lasted_ms, err);
-	if (lasted_ms < SILENCE_MS)
+	if (lasted_ms < SILENCE_MS && !too_large)
 		return KD_OK;
 	slot->empty_since_ms = 0;
 	return kd_error_set(err, KD_EBROKER, KD_RETRY, "could not read \"%s/%d@%" PRId64 "\": %s", slot->topic,

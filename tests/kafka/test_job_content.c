@@ -279,3 +279,89 @@ Test(job, lands_records_of_10_mb, .timeout = 180)
 		kt_job_close(&job);
 	}
 }
+
+/* ---- poison (F31) ---- */
+
+enum { HEADERS = 10000, LARGE = 3 << 20, LARGEST = (20 << 20) - 1024 /* what the broker takes, with what is around it */ };
+
+/* A JSON document of so many bytes: {"a": "xxx...x"}. */
+static void produce_large(kt_job *job, size_t size)
+{
+	kt_producer *producer = kt_producer_open(NULL, "message.max.bytes", "20971520", NULL);
+	char *value = malloc(size);
+
+	kt_check(value, "no memory");
+	memset(value, 'x', size);
+	memcpy(value, "{\"a\": \"", 7);
+	memcpy(value + size - 2, "\"}", 2);
+	kt_produce(producer, job->topic, 0, &(kt_message) {.key = "k", .key_size = 1, .value = value, .value_size = size});
+	kt_producer_flush(producer);
+	free(value);
+	kt_producer_close(producer);
+}
+
+static void produce_many_headers(kt_job *job)
+{
+	static const char *headers[2 * HEADERS + 1];
+	kt_producer *producer = kt_producer_open(NULL, NULL);
+	const char value[] = "{\"a\": \"headers\"}";
+
+	for (int i = 0; i < HEADERS; i++) {
+		headers[2 * i] = "name";
+		headers[2 * i + 1] = "text";
+	}
+	kt_produce(producer, job->topic, 0, &(kt_message) {.key = "k", .key_size = 1, .value = value,
+		.value_size = sizeof(value) - 1, .headers = headers});
+	kt_produce_text(producer, job->topic, 0, "k", "{\"a\": \"after\"}");
+	kt_producer_flush(producer);
+	kt_producer_close(producer);
+}
+
+static void open_poisoned(kt_job *job, size_t size)
+{
+	kt_job_open(job, KT_POSTGRES, 1);
+	produce_large(job, size);
+	produce_many_headers(job);
+}
+
+/* F31: by a job that says nothing of sizes. */
+Test(job, lands_a_record_as_large_as_the_broker_takes_and_one_of_ten_thousand_headers, .timeout = 180)
+{
+	kt_job raw, fields;
+
+	open_poisoned(&raw, LARGEST);
+	kt_job_must_end(kt_job_start(&raw, NULL, "--until-latest", NULL), 0, NULL, 60000);
+	kt_judge_clean(&raw.store, "t", raw.topic);
+	cr_assert_eq(kt_store_int(&raw.store, "select length(value) from t where kafka_offset = 0"), LARGEST);
+	cr_assert_eq(kt_store_int(&raw.store, "select jsonb_array_length(headers) from t where kafka_offset = 1"), HEADERS);
+	kt_job_close(&raw);
+
+	open_poisoned(&fields, LARGEST);
+	kt_store_exec(&fields.store, "create table t (a text, kafka_offset bigint, kafka_headers jsonb)");
+	kt_job_must_end(kt_job_start(&fields, NULL, "--until-latest", NULL), 0, NULL, 60000);
+	cr_assert_eq(kt_store_int(&fields.store, "select count(distinct kafka_offset) * 10 + count(*) from t"), 33);
+	cr_assert_eq(kt_store_int(&fields.store, "select length(a) from t where kafka_offset = 0"), LARGEST - 9);
+	cr_assert_eq(kt_store_int(&fields.store, "select jsonb_array_length(kafka_headers) from t where a = 'headers'"), HEADERS);
+	kt_job_close(&fields);
+}
+
+/* F31: one that the job's own limit keeps out stops it, with its place and the key to set. */
+Test(job, a_record_beyond_the_jobs_own_limit_stops_it_with_its_place_and_the_way_out, .timeout = 180)
+{
+	kt_job job;
+
+	open_poisoned(&job, LARGE);
+	kt_process *process = kt_job_start(&job, NULL, "--until-latest", "--set", "kafka.receive.message.max.bytes=1100000", "--set",
+		"kafka.fetch.max.bytes=1000000", NULL);
+	int code = kt_process_wait(process, 120000);
+	cr_assert_eq(code, 1, "%d: %s", code, kt_process_stderr(process));
+	char *place = kt_format("%s/0@0", job.topic);
+	cr_assert(strstr(kt_process_stderr(process), place), "%s", kt_process_stderr(process));
+	cr_assert(strstr(kt_process_stderr(process), "than kafka.receive.message.max.bytes: set that to more"), "%s",
+		kt_process_stderr(process));
+	free(place);
+	kt_process_free(process);
+	kt_job_must_end(kt_job_start(&job, NULL, "--until-latest", NULL), 0, NULL, 60000);
+	kt_judge_clean(&job.store, "t", job.topic);
+	kt_job_close(&job);
+}
