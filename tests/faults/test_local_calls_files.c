@@ -21,6 +21,7 @@
 #include "check.h"
 #include "file_calls.h"
 #include "file_rows.h"
+#include "job_fixture.h"
 #include "job_judge.h"
 #include "kafka_mock.h"
 #include "kafka_producer.h"
@@ -316,4 +317,106 @@ Test(local_calls_files, a_recovery_survives_any_call_that_fails, .timeout = 900)
 {
 	outlasts(&(campaign) {.name = "a recovery", .keys = "\"compression\": \"zstd\"", .steps = 3,
 		.replay = true});
+}
+
+/* ---- the program, under strace ---- */
+
+typedef struct traced_fault {
+	const char *call, *error, *when; /* strace's: "2", or "2+" from then on; counted for each thread */
+	const char *path;                /* below the folder; NULL: all that it does */
+	int code;                        /* it must end with; -1: outlasts it, or ends with 1 or 4 */
+} traced_fault;
+
+/* A place where nobody may trace has no strace to inject by. */
+static bool may_trace(const char *dir)
+{
+	kt_process *process = kt_process_start(dir, NULL, (const char *const[]) {"strace", "-qq", "-o", "/dev/null", "true", NULL});
+	bool may = kt_process_wait(process, RUN_MS) == 0;
+
+	kt_process_free(process);
+	return may;
+}
+
+static kt_process *start_traced(const kt_job *job, const char *folder, const char *notes, const traced_fault *f)
+{
+	const char *argv[32] = {"strace", "-f", "-qq", "--seccomp-bpf", "-o", notes};
+	char *trace = kt_format("trace=%s", f->call), *inject = kt_format("inject=%s:error=%s:when=%s", f->call, f->error, f->when);
+	char *path = f->path ? kt_path(folder, f->path) : NULL;
+	const char *const rest[] = {"-e", trace, "-e", inject, kt_env("KD_BIN"), "run", job->path, "--until-latest", "--set",
+		"retry_timeout_ms=1000", NULL};
+	int n = 6;
+
+	if (path) {
+		argv[n++] = "-P";
+		argv[n++] = path;
+	}
+	for (int i = 0; rest[i]; i++)
+		argv[n++] = rest[i];
+	kt_process *process = kt_process_start(job->dir, NULL, argv);
+	free(trace);
+	free(inject);
+	free(path);
+	return process;
+}
+
+static int64_t rows_in(const char *folder, const kt_job *job)
+{
+	kt_oracle rows = kt_folder_oracle(folder, job->topic);
+	int64_t n = (int64_t) rows.n;
+
+	kt_oracle_done(&rows);
+	return n;
+}
+
+static void outlasts_traced(kt_job *job, const char *folder, const traced_fault *f, int64_t fed)
+{
+	char *notes = kt_path(job->dir, "strace");
+	kt_process *process = start_traced(job, folder, notes, f);
+	int code = kt_process_wait(process, RUN_MS);
+	char *said = kt_read_file(notes);
+
+	kt_check(strstr(said, "(INJECTED)"), "%s %s, %s: it never came to that", f->call, f->error, f->when);
+	kt_check(f->code >= 0 ? code == f->code : code == 0 || code == 1 || code == 4, "%s %s, %s: exit code %d: %s", f->call,
+		f->error, f->when, code, kt_process_stderr(process));
+	int64_t landed = rows_in(folder, job);
+	kt_check(code == 0 ? landed == fed : landed <= fed, "%s %s, %s: %" PRId64 " rows of %" PRId64, f->call, f->error, f->when,
+		landed, fed);
+	if (code != 0)
+		kt_job_catch_up(job, NULL);
+	kt_check(rows_in(folder, job) == fed, "%s %s, %s: a restart did not land the rest", f->call, f->error, f->when);
+	kt_process_free(process);
+	free(said);
+	free(notes);
+}
+
+/* F28, I1, I2, I8 */
+Test(local_calls_files, the_program_outlasts_a_call_that_fails_or_ends_and_a_restart_lands_the_rest, .timeout = 300)
+{
+	static const traced_fault traced[] = {{"fsync", "EIO", "1", NULL, -1}, {"fsync", "ENOSPC", "3", NULL, -1},
+		{"write", "ENOSPC", "1", "_kdirect/ledger.jsonl", -1}, {"rename", "EIO", "1", NULL, -1},
+		{"rename", "ENOSPC", "1+", NULL, 4}, {"openat", "EINTR", "1", "_kdirect/tmp", -1}};
+	kt_job job;
+
+	kt_job_open(&job, KT_SQLITE, 1);
+	if (!may_trace(job.dir)) {
+		kt_job_close(&job);
+		cr_skip_test("strace may not trace here");
+	}
+	char *folder = kt_path(job.dir, "out");
+	free(job.store.sink);
+	job.store.sink = kt_format("\"type\": \"file\", \"path\": \"%s\"", folder);
+	kt_job_write(&job, NULL);
+	kt_job_fill(&job, 0, RECORDS);
+	kt_job_catch_up(&job, NULL);
+	for (size_t i = 0; i < sizeof(traced) / sizeof(*traced); i++) {
+		kt_job_fill(&job, 0, RECORDS);
+		outlasts_traced(&job, folder, &traced[i], (int64_t) (i + 2) * RECORDS);
+	}
+	kt_oracle kafka = kt_oracle_read(NULL, job.topic, true), rows = kt_folder_oracle(folder, job.topic);
+	kt_verdict v = kt_judge(&kafka, &rows);
+	cr_assert(!v.missing && !v.doubled && !v.altered && !v.foreign);
+	kt_oracle_done(&kafka);
+	kt_oracle_done(&rows);
+	free(folder);
+	kt_job_close(&job);
 }
