@@ -110,7 +110,7 @@ static bool torment(struct torture *t)
 	t->until_ms = now_ms() + t->args->minutes * 60000;
 	feed(t);
 	rig->pid = torture_rig_start(rig);
-	if (rig->pid < 0 || !torture_rig_goes_on(rig, 0))
+	if (rig->pid < 0 || !torture_rig_goes_on(rig, 0) || !torture_schema_watch(rig->schema, &rig->why))
 		return false;
 	while (now_ms() < t->until_ms && (!t->args->faults || t->all < t->args->faults)) {
 		size_t i;
@@ -221,9 +221,12 @@ static void judge_life(const struct torture *t, struct line *lines)
 	const struct torture_rig *rig = &t->rig;
 	char slowest[SPAN_SIZE];
 
-	say(&lines[6], "I7", "fencing", true, "frozen %lld times, rivals %lld times: all but the newest ended with exit code 3",
-		(long long) done_of(t, "freeze"), (long long) done_of(t, "rivals"));
-	if (rig->unexpected)
+	int64_t unfenced = larger(t->seen.worst.unfenced, c->unfenced);
+
+	say(&lines[6], "I7", "fencing", unfenced == 0 && c->deeds > 0, "%lld of %lld commits by an instance that was superseded; "
+		"frozen %lld times, rivals %lld times: all but the newest ended with exit code 3", (long long) unfenced,
+		(long long) c->deeds, (long long) done_of(t, "freeze"), (long long) done_of(t, "rivals"));
+	if (rig->unexpected && !unfenced)
 		say(&lines[6], "I7", "fencing", false, "%lld ends were not as they must be; the first: %s",
 			(long long) rig->unexpected, rig->note);
 	say(&lines[7], "I8", "liveness", c->committed == t->produced.end_offset && t->exit_code == 0,

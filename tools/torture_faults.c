@@ -61,7 +61,19 @@ static bool stop_it(struct torture_rig *rig)
 	return begin_again(rig);
 }
 
-/* The zombie must find itself fenced, change nothing, and end with exit code 3. */
+static bool is_taken_over(struct torture_rig *rig, int64_t epoch)
+{
+	int64_t until_ms = now_ms() + OWNED_MS;
+
+	rig->why = "the successor of a frozen instance did not take over";
+	while (torture_schema_epoch(rig->schema) <= epoch)
+		if (now_ms() > until_ms || !torture_rig_rest(rig, 2))
+			return false;
+	return true;
+}
+
+/* The zombie must find itself fenced, change nothing, and end with exit code 3: also where it wakes up before its successor
+ * has committed anything, so that nothing but the fence stands between it and its next commit. */
 static bool freeze_it(struct torture_rig *rig)
 {
 	pid_t zombie = rig->pid;
@@ -69,8 +81,9 @@ static bool freeze_it(struct torture_rig *rig)
 	if (!aim(rig))
 		return false;
 	kill(zombie, SIGSTOP);
-	int64_t before = torture_schema_committed(rig->schema);
-	bool ok = begin_again(rig) && torture_rig_goes_on(rig, before);
+	bool early = below(rig, 2);
+	int64_t before = torture_schema_committed(rig->schema), epoch = torture_schema_epoch(rig->schema);
+	bool ok = begin_again(rig) && (early ? is_taken_over(rig, epoch) : torture_rig_goes_on(rig, before));
 	kill(zombie, SIGCONT);
 	int code = ok ? torture_rig_wait(rig, zombie, FENCED_MS) : -1;
 	if (ok)
@@ -199,7 +212,7 @@ const struct torture_fault *torture_fault_at(size_t i)
 	static const struct torture_fault faults[] = {
 		{"kill", "kill -9", false, kill_it},
 		{"term", "SIGTERM, then a new start", false, stop_it},
-		{"freeze", "frozen (SIGSTOP) while a successor works, then woken up", false, freeze_it},
+		{"freeze", "frozen (SIGSTOP), and woken up while a successor takes over or works", false, freeze_it},
 		{"rivals", "2 to 4 instances at once", false, bring_rivals},
 		{"answer_lost", "COMMIT arrived, its answer is lost", true, lose_answer},
 		{"commit_lost", "COMMIT never arrived", true, lose_commit},

@@ -87,7 +87,25 @@ static const char make_sql[] =
 	" on conflict (kafka_partition) do update set n = c.n + excluded.n, cents = c.cents + excluded.cents;"
 	" return null; end $f$;"
 	"create trigger count_orders after insert on @.orders referencing new table as new_rows for each statement"
-	" execute function @.count_orders();";
+	" execute function @.count_orders();"
+	"create table @.deed (n bigserial primary key, epoch bigint, holding bigint);"
+	"create function @.log_start() returns trigger language plpgsql as $f$ begin"
+	" insert into @.deed (epoch) values (new.epoch); return null; end $f$;"
+	"create function @.log_commit() returns trigger language plpgsql as $f$ begin"
+	" insert into @.deed (epoch, holding) select coalesce((select max(i.epoch) from @.instance i where i.job = new.job"
+	"  and i.owner = new.instance), -1), p.epoch from @.position p"
+	"  where p.job = new.job and p.partition_index = new.partition_index;"
+	" return null; end $f$;";
+
+/* Each alone, so that no lock is held while another is waited for: the job works.
+ * Who committed (epoch) what somebody held then (holding), and which epochs came in between (holding null).  A deed gets
+ * its number at COMMIT, while its rows are locked: a take-over's comes after all work that it waited for. */
+static const char *const watch_sql[] = {
+	"insert into @.deed (epoch) select epoch from @.instance order by epoch;"
+	"create constraint trigger log_start after insert on @.instance deferrable initially deferred for each row"
+	" execute function @.log_start();",
+	"create constraint trigger log_commit after update on @.batch_partition deferrable initially deferred for each row"
+	" when (old.committed_at is null and new.committed_at is not null) execute function @.log_commit();"};
 
 static bool connect_to(struct torture_schema *schema, const char **ret_why)
 {
@@ -159,6 +177,11 @@ struct torture_schema *torture_schema_again(const struct torture_schema *schema,
 		return again;
 	torture_schema_close(again);
 	return NULL;
+}
+
+bool torture_schema_watch(struct torture_schema *schema, const char **ret_why)
+{
+	return execute(schema, watch_sql[0], ret_why) && execute(schema, watch_sql[1], ret_why);
 }
 
 void torture_schema_close(struct torture_schema *schema)
@@ -251,6 +274,7 @@ static const char count_sql[] =
 	" join @.position o using (job, partition_index)),"
 	" b as (select partition_index, count(*) as ranges, sum(rows) as rows from @.batch_partition"
 	" where committed_at is not null group by 1),"
+	" d as (select epoch, holding, max(epoch) filter (where holding is null) over (order by n) as newest from @.deed),"
 	" t as (select partition_index, from_offset, lag(until_offset, 1, 0) over (partition by partition_index"
 	" order by from_offset) as before from @.batch_partition where committed_at is not null)"
 	" select (select coalesce(sum(n), 0) from r), (select coalesce(sum(offsets), 0) from r),"
@@ -266,7 +290,9 @@ static const char count_sql[] =
 	" (select count(*) from t where from_offset <> before),"
 	" (select count(*) from (select 1 from @.batch_partition group by partition_index, batch_time"
 	"  having count(distinct (from_offset, until_offset)) > 1) d),"
-	" (select coalesce(sum(until_offset - from_offset), 0) from @.gap)";
+	" (select coalesce(sum(until_offset - from_offset), 0) from @.gap),"
+	" (select count(*) from d where holding is not null),"
+	" (select count(*) from d where epoch <> holding or (holding is not null and epoch < newest))";
 
 /* Dear: only at the end. */
 static const char ids_sql[] =
@@ -287,7 +313,8 @@ static bool read_counts(struct torture_schema *schema, const char *sql, int64_t 
 bool torture_schema_count(struct torture_schema *schema, int64_t events, struct torture_counts *c, const char **ret_why)
 {
 	int64_t *const counts[] = {&c->rows, &c->offsets, &c->cents, &c->committed, &c->ranges, &c->torn, &c->out_of_order,
-		&c->wrong_counters, &c->untiled, &c->repeated, &c->gaps};
+		&c->wrong_counters, &c->untiled, &c->repeated, &c->gaps,
+		&c->deeds, &c->unfenced};
 	int64_t *const ids[] = {&c->ids, &c->strangers};
 	char sql[sizeof ids_sql + 64];
 
@@ -303,6 +330,11 @@ bool torture_schema_count(struct torture_schema *schema, int64_t events, struct 
 int64_t torture_schema_committed(struct torture_schema *schema)
 {
 	return number(schema, "select coalesce(sum(committed_until), 0) from @.position");
+}
+
+int64_t torture_schema_epoch(struct torture_schema *schema)
+{
+	return number(schema, "select coalesce(max(epoch), 0) from @.position");
 }
 
 int64_t torture_schema_in_flight(struct torture_schema *schema)

@@ -2,8 +2,8 @@
 /* torture_schema: a schema of its own in somebody's database, seen by plain SQL: it shares no code with the sink that
  * fills it.
  *
- * In it stand the table that the job writes to, a counter that a trigger keeps (an effect that is not idempotent), and the
- * ledger.  It goes away with everything in it. */
+ * In it stand the table that the job writes to, a counter that a trigger keeps (an effect that is not idempotent), the
+ * ledger, and a log of who committed there.  It goes away with everything in it. */
 #ifndef TOOLS_TORTURE_SCHEMA_H
 #define TOOLS_TORTURE_SCHEMA_H
 
@@ -26,6 +26,8 @@ struct torture_counts {
 	int64_t untiled;       /* I3: committed ranges that do not begin where the one before ended */
 	int64_t repeated;      /* I6: batch times of a partition with more than one range */
 	int64_t gaps;          /* I10: offsets given up */
+	int64_t deeds;         /* commits that were watched, */
+	int64_t unfenced;      /* I7: and of them those by an instance that did not own the job any more */
 };
 
 /* Connects, and makes the schema and its tables.  NULL: *ret_why, one line, valid until the next call. */
@@ -35,6 +37,8 @@ bool torture_schema_drop(struct torture_schema *schema, const char **ret_why);
 /* One more session, for another thread: it makes and drops nothing.  Closed by torture_schema_close. */
 struct torture_schema *torture_schema_again(const struct torture_schema *schema, const char **ret_why);
 void torture_schema_close(struct torture_schema *schema);
+/* From now on it is written down who commits; the ledger is there.  False: *ret_why. */
+bool torture_schema_watch(struct torture_schema *schema, const char **ret_why);
 
 const char *torture_schema_name(const struct torture_schema *schema);
 /* "PostgreSQL 15.3 at db.example:5432" */
@@ -50,6 +54,8 @@ bool torture_schema_count(struct torture_schema *schema, int64_t events, struct 
 	const char **ret_why);
 /* The positions, added up; -1 where the question failed. */
 int64_t torture_schema_committed(struct torture_schema *schema);
+/* The epoch of who took the job over last; -1 where the question failed. */
+int64_t torture_schema_epoch(struct torture_schema *schema);
 /* Identifiers planned and not committed: work in flight. */
 int64_t torture_schema_in_flight(struct torture_schema *schema);
 

@@ -33,6 +33,7 @@ static void keep(struct torture_seen *seen, const struct torture_counts *now)
 	worst->wrong_counters = larger(now->wrong_counters, before.wrong_counters);
 	worst->untiled = larger(now->untiled, before.untiled);
 	worst->repeated = larger(now->repeated, before.repeated);
+	worst->unfenced = larger(now->unfenced, before.unfenced);
 }
 
 /* The ledger is not there before the job's first start, and the server may be away: then there was no look. */

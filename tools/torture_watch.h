@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* torture_watch: somebody who looks at the tables all the time, from outside, one snapshot after another: what he sees must
- * be right at any moment (I3, I5, I6, I9, I11), not only at the end. */
+ * be right at any moment (I3, I5, I6, I7, I9, I11), not only at the end. */
 #ifndef TOOLS_TORTURE_WATCH_H
 #define TOOLS_TORTURE_WATCH_H
 
