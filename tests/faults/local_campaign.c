@@ -81,7 +81,7 @@ static int descriptors(void)
 	return n;
 }
 
-/* Runs the job with its nth allocation failing.  One that tries again and again is asked to end: a start is given 30 s. */
+/* Runs the job with its nth allocation failing.  One that tries again and again is asked to end: a start has 30 s. */
 static void run_job(local_run *r, long nth, bool for_ever, bool late)
 {
 	int64_t began = kt_now_ms();

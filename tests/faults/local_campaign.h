@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A campaign of runs out of memory: a job on librdkafka's brokers, in this process so that a run takes a moment, with the
- * n-th allocation of ours failing, n = 1, 2, 3 ... until a run survives: once, or from the n-th on for ever.  A run lands
- * everything, or ends with an error that says why; it never crashes, hangs or keeps memory; and the clean run after it
- * lands every record exactly once (I1-I4, I8, I12).
+/* A campaign of runs out of memory: a job on librdkafka's brokers, in this process so that a run takes a moment, with
+ * the n-th allocation of ours failing, n = 1, 2, 3 ... until a run survives: once, or from the n-th on for ever.  A run
+ * lands everything, or ends with an error that says why; it never crashes, hangs or keeps memory; and the clean run
+ * after it lands every record exactly once (I1-I4, I8, I12).
  *
  * A CI run tries a sample by KD_LOCAL_SEED; KD_LOCAL_ALL=1 tries all; KD_LOCAL_TELL=1 says what each run came to. */
 #ifndef LOCAL_CAMPAIGN_H

@@ -5,37 +5,24 @@
  *
  * A CI run tries the first few and then fewer and fewer of them; KD_LOCAL_ALL=1 tries all. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
-#include "check.h"
-#include "job_fixture.h"
 #include "job_judge.h"
+#include "local_trace.h"
 #include "tmpdir.h"
 
-enum { RUN_MS = 90000, RECORDS = 8, CLOSE = 3 };
+enum { RECORDS = 8 };
 
 /* A run of the job in which strace lets the nth of these calls fail; true: it came to that. */
 static bool call_fails(kt_job *job, const char *calls, const char *error, int nth)
 {
-	char *notes = kt_path(job->dir, "strace"), *trace = kt_format("trace=%s", calls);
-	char *inject = kt_format("inject=%s:error=%s:when=%d", calls, error, nth);
 	char *wal = kt_format("%s-wal", job->store.path), *shm = kt_format("%s-shm", job->store.path);
-	kt_process *run = kt_process_start(job->dir, NULL, (const char *const[]) {"strace", "-f", "-qq", "--seccomp-bpf",
-		"-o", notes, "-P", job->store.path, "-P", wal, "-P", shm, "-P", job->dir, "-e", trace, "-e", inject,
-		kt_env("KD_BIN"), "run", job->path, "--until-latest", "--set", "retry_timeout_ms=5000", NULL});
-	int code = kt_process_wait(run, RUN_MS);
-	char *said = kt_read_file(notes);
-	bool injected = strstr(said, "(INJECTED)") != NULL;
+	const char *const paths[] = {job->store.path, wal, shm, job->dir, NULL};
+	local_trace trace = {.calls = calls, .error = error, .nth = nth, .paths = paths, .codes = "14"};
+	bool injected;
 
-	kt_check(code == 0 || (injected && (code == 1 || code == 4)), "%s %s, the %d.: exit code %d: %s", calls, error, nth,
-		code, kt_process_stderr(run));
-	kt_process_free(run);
-	free(said);
-	free(inject);
-	free(trace);
-	free(notes);
+	(void) local_trace_run(job, &trace, &injected, "retry_timeout_ms=5000", NULL);
 	free(wal);
 	free(shm);
 	return injected;
@@ -47,8 +34,9 @@ static void outlasts(const char *calls, const char *error)
 	int runs = 0, fed = 0;
 	bool injected = true;
 
+	local_trace_or_skip();
 	kt_job_open(&job, KT_SQLITE, 1);
-	for (int nth = 1; injected; nth += getenv("KD_LOCAL_ALL") || nth < CLOSE ? 1 : 1 + nth / 2) {
+	for (int nth = 1; injected; nth = local_trace_next(nth)) {
 		kt_job_fill(&job, 0, RECORDS);
 		fed += RECORDS;
 		injected = call_fails(&job, calls, error, nth);
@@ -77,4 +65,9 @@ Test(local_calls, a_sync_of_the_database_that_fails_is_outlasted, .timeout = 600
 Test(local_calls, a_read_of_the_database_that_fails_is_outlasted, .timeout = 600)
 {
 	outlasts("pread64", "EIO");
+}
+
+Test(local_calls, where_strace_may_not_trace_it_is_said)
+{
+	local_trace_tell();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* F29: memory runs out at the n-th allocation of ours, in jobs with PostgreSQL: see local_campaign.h.  libpq allocates by
- * itself, and its own memory does not run out here. */
+/* F29: memory runs out at the n-th allocation of ours, in jobs with PostgreSQL: see local_campaign.h.  libpq allocates
+ * by itself, and its own memory does not run out here. */
 #include <criterion/criterion.h>
 
 #include <kdirect/sinks.h>
