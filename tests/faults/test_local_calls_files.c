@@ -30,7 +30,7 @@
 #include "tmpdir.h"
 #include "wait.h"
 
-enum { RUN_MS = 60000, PATIENCE_MS = 500, PARTITIONS = 2, RECORDS = 4 /* of a partition */, LONG_LEDGER = 2500 };
+enum { RUN_MS = 60000, PATIENCE_MS = 300, PARTITIONS = 2, RECORDS = 4 /* of a partition */, LONG_LEDGER = 2500 };
 
 /* error 0: each of EIO, ENOSPC and EINTR. */
 static const file_fault faults[] = {
