@@ -13,25 +13,25 @@
 
 enum { RUN_MS = 180000, ASK_MS = 30000, CLOSE = 3, ARGUMENTS = 40 };
 
-/* Asks for what the tests do: threads followed, a call that fails.  NULL, or why not; the caller frees it. */
-static char *refusal(void)
+/* Asks for what the tests do: threads followed, a call that fails.  NULL, or why not. */
+static const char *refusal(void)
 {
-	char *dir = kt_tmpdir(), *why = NULL;
+	static char why[256];
+	char *dir = kt_tmpdir();
 	kt_process *probe = kt_process_start(dir, NULL, (const char *const[]) {"strace", "-f", "-qq", "--seccomp-bpf", "-o",
 		"/dev/null", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=1", "true", NULL});
 	int code = kt_process_wait(probe, ASK_MS);
 	const char *said = kt_process_stderr(probe);
 
-	if (code != 0)
-		why = kt_format("strace may not trace here (exit code %d): %.*s", code, (int) strcspn(said, "\n"), said);
+	snprintf(why, sizeof(why), "strace may not trace here (exit code %d): %.*s", code, (int) strcspn(said, "\n"), said);
 	kt_process_free(probe);
 	kt_tmpdir_remove(dir);
-	return why;
+	return code == 0 ? NULL : why;
 }
 
 void local_trace_or_skip(void)
 {
-	char *why = refusal();
+	const char *why = refusal();
 
 	if (why)
 		cr_skip_test("%s", why);
@@ -39,13 +39,12 @@ void local_trace_or_skip(void)
 
 void local_trace_tell(void)
 {
-	char *why = refusal();
+	const char *why = refusal();
 
 	if (!why)
 		cr_skip_test("strace may trace here");
 	printf("faults: 0 system calls failed: %s\n", why);
 	fflush(stdout);
-	free(why);
 }
 
 int local_trace_run(kt_job *job, const local_trace *trace, bool *ret_injected, ...)
