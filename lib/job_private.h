@@ -62,7 +62,7 @@ struct kd_job {
 	const kd_skip *skip; /* NULL: a whole run */
 	char owner_id[KD_OWNER_SIZE];
 	int64_t started_at_ms;
-	int64_t found_epoch; /* the job's, before a take-over of this start that was tried or done; -1: none was */
+	int64_t found_epoch; /* the job's, when a take-over of this start first saw it; -1: none has */
 
 	atomic_bool stop;
 	int event_fd; /* stop, a finished task, a failure */

@@ -46,58 +46,32 @@ static kd_code open_mirror(kd_job *job, kd_error *err)
 
 /* ---- take-over ---- */
 
-typedef struct newest_start {
-	kd_owner owner;
-	int64_t started_at_ms;
-} newest_start;
-
-static bool on_newest(void *opaque, const kd_owner *owner, const char *host, int64_t pid, int64_t started_at_ms,
-	const char *version)
-{
-	(void) host, (void) pid, (void) version;
-	*(newest_start *) opaque = (newest_start) {*owner, started_at_ms};
-	return false;
-}
-
-static kd_code read_newest(kd_job *job, newest_start *ret, kd_error *err)
-{
-	kd_ledger_view view = {.opaque = ret, .instance = on_newest};
-	kd_code code = job->ops->snapshot_begin(job->ledger.session, err);
-	if (code != KD_OK)
-		return code;
-	code = job->ops->read_ledger(job->ledger.session, job->settings.name, &view, err);
-	job->ops->snapshot_end(job->ledger.session);
-	if (code != KD_ECONFIG)
-		return code;
-	kd_error_clear(err); /* nobody made the job yet */
-	return KD_OK;
-}
-
 /* A start that was held up in its take-over, frozen say, tries again; but it does not take the job back from one that
  * started later and finished in between (I7).  Two that race are told apart by their start, too, so the later one
  * stays.  Only who came after this start's own look at the epoch counts: a host whose clock is wrong keeps nobody from
  * taking over.  Who has owned the job needs no clock: an epoch from its own on, with another owner, came after it.  After
  * a restore there is none, but that of a later start. */
-static bool is_overtaken(const kd_job *job, const newest_start *newest)
+static bool is_overtaken(const kd_job *job, const kd_incumbent *now)
 {
 	int64_t mine = job->ledger.me.epoch;
-	if (!strcmp(newest->owner.id, job->owner_id))
+	if (!strcmp(now->owner.id, job->owner_id))
 		return false;
 	if (mine > 0)
-		return newest->owner.epoch >= mine;
-	return newest->owner.epoch > job->found_epoch && newest->started_at_ms > job->started_at_ms;
+		return now->owner.epoch >= mine;
+	return now->owner.epoch > job->found_epoch && now->started_at_ms > job->started_at_ms;
 }
 
-static kd_code refuse_if_overtaken(kd_job *job, kd_error *err)
+/* The sink calls it with the job's lock held, so that nobody comes in between; and it remembers what it found. */
+static kd_code refuse_if_overtaken(void *opaque, const kd_incumbent *now, kd_error *err)
 {
-	newest_start newest = {0};
-	bool first = job->found_epoch < 0 && job->ledger.me.epoch == 0;
-	kd_code code = first ? KD_OK : read_newest(job, &newest, err);
-	if (first || code != KD_OK || !is_overtaken(job, &newest))
-		return code;
+	kd_job *job = opaque;
+	if (job->found_epoch < 0)
+		job->found_epoch = now->owner.epoch;
+	if (!is_overtaken(job, now))
+		return KD_OK;
 	return kd_error_set(err, KD_EFENCED, KD_STOP,
 		"job \"%s\" was taken over by a newer instance (epoch %" PRId64 ") while this one was starting",
-		job->settings.name, newest.owner.epoch);
+		job->settings.name, now->owner.epoch);
 }
 
 static const char *start_policy(const kd_config *config)
@@ -125,14 +99,13 @@ static kd_code take_over(kd_job *job, kd_ledger_image *image, kd_error *err)
 		.cluster_id = kd_kafka_cluster_id(job->kafka), .start_policy = start_policy(job->config),
 		.isolation = job->settings.read_committed ? "read_committed" : "read_uncommitted", .topics = topics,
 		.n_topics = n, .host = host, .pid = getpid(), .started_at_ms = job->started_at_ms,
-		.version = job->options.version ? job->options.version : kd_version(), .found_epoch = &job->found_epoch};
+		.version = job->options.version ? job->options.version : kd_version(), .judge = refuse_if_overtaken,
+		.opaque = job};
 	kd_code code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
-		code = refuse_if_overtaken(job, err);
+		code = KD_FAULT_ERROR("start.before_take_over", KD_ESINK, KD_RETRY, err);
 	if (code == KD_OK)
 		code = job->ops->take_over(job->ledger.session, &request, image, err);
-	if (code == KD_OK)
-		job->found_epoch = image->owner.epoch;
 	free(topics);
 	return code;
 }

@@ -88,7 +88,7 @@ typedef struct journal_target {
 	const char *noun;     /* "folder", "topic": for messages */
 } journal_target;
 
-/* A new epoch; my owner into every partition and position.  Refuses another cluster or target, and a target that
+/* A new epoch; my owner into every partition and position.  Asks request->judge first.  Refuses another cluster or target, and a target that
  * another job of this journal feeds from one of the topics (KD_ECONFIG, STOP).  process: tells this process from a
  * later one of the same number ("" where nobody asks).  *ret_owner: mine, once the step is taken. */
 kd_code journal_take_over(const journal *j, const kd_take_over *request, const journal_target *target,

@@ -43,6 +43,17 @@ kd_code journal_refuse_shared_topic(const journal *j, const char *name, const jo
 	return KD_OK;
 }
 
+static kd_code judge_owner(const journal_job *stored, const kd_take_over *request, kd_error *err)
+{
+	kd_incumbent now = {.owner = {.epoch = 0}};
+	const journal_start *start = stored ? journal_find_start(stored, &stored->owner) : NULL;
+	if (stored)
+		now.owner = stored->owner;
+	if (start)
+		now.started_at_ms = start->started_at_ms;
+	return request->judge ? request->judge(request->opaque, &now, err) : KD_OK;
+}
+
 /* The strings are borrowed: the lines hold copies. */
 static bool put_owner(journal_step *step, const journal_job *stored, const kd_take_over *r,
 	const journal_target *target, const kd_owner *me, int64_t now_ms)
@@ -85,7 +96,9 @@ kd_code journal_take_over(const journal *j, const kd_take_over *request, const j
 		return kd_error_set(err, KD_EINVAL, KD_STOP, "could not take over job \"%s\": it is no job's name", request->job);
 	if (stored && !stored->has_job)
 		stored = NULL;
-	kd_code code = stored ? refuse_another(stored, request, target, err) : KD_OK;
+	kd_code code = judge_owner(stored, request, err);
+	if (!code && stored)
+		code = refuse_another(stored, request, target, err);
 	for (size_t i = 0; i < request->n_topics && !code; i++)
 		code = journal_refuse_shared_topic(j, request->job, target, request->topics[i], err);
 	if (code)

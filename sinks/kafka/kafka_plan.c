@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <kdirect/fault.h>
+
 #include "../common/process.h"
 #include "kafka_sink.h"
 
@@ -58,14 +60,13 @@ static kd_code ask_for(kafka_session *session, const kd_take_over *request, kd_o
 	const journal_target target = target_of(session->sink);
 	char process[PROCESS_MARK_SIZE];
 	process_mark(request->pid, process);
-	kd_code code = journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(),
-		ret_owner, ret_step, err);
-	if (!code && request->found_epoch && *request->found_epoch < 0)
-		*request->found_epoch = ret_owner->epoch - 1;
-	return code;
+	return journal_take_over(session->sink->ledger.journal, request, &target, process, kafka_wall_ms(), ret_owner,
+		ret_step, err);
 }
 
-/* A start that the ledger refuses must not fence the owner: it is asked before there is a producer. */
+/* A start that the ledger refuses, or whom another one has overtaken, must not fence the owner: the ledger is asked
+ * before there is a producer.  It is asked again when others are fenced and all that they wrote is read: who took the
+ * job over in between stays its owner, and makes a new producer (kafka_txn.c: gives_way). */
 static kd_code refuse_early(kafka_session *session, const kd_take_over *request, kd_error *err)
 {
 	kd_owner owner;
@@ -84,6 +85,8 @@ static kd_code take_over(kafka_session *session, const kd_take_over *request, kd
 	kd_owner owner;
 	journal_step step = {0};
 	kd_code code = refuse_early(session, request, err);
+	if (!code)
+		code = KD_FAULT_ERROR("kafka.looked", KD_ESINK, KD_RETRY, err);
 	if (!code)
 		code = kafka_ready(session, NULL, err);
 	bool created = !code && !journal_knows(sink->ledger.journal, request->job);

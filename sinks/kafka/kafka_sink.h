@@ -9,7 +9,8 @@
  * Fencing (I7).  All starts of a job use one transactional.id, "LEDGER_TOPIC/JOB".  A start calls init_transactions: the
  * coordinator gives the id a new producer epoch, ends what an earlier producer left open, and refuses everything that
  * the earlier one still sends.  Only then is the ledger read to its end, so that what was read is final.  A take-over is
- * complete when its own transaction, with the new epoch and owner, is committed.
+ * complete when its own transaction, with the new epoch and owner, is committed.  Its judge is asked twice: before it
+ * fences anybody, and when what was read is final.
  *
  * A producer that finds itself fenced does not know by whom: a start that has taken over, one that died on the way, or a
  * transaction that took longer than transaction.timeout.ms.  The ledger tells:

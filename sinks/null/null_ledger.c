@@ -44,12 +44,15 @@ void null_ledger_done(null_sink *sink)
 	free(sink->plans);
 }
 
-kd_code null_take_over(void *opaque, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err)
+static kd_code take_over_locked(null_sink *sink, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err)
 {
-	null_sink *sink = ((null_session *) opaque)->sink;
-	pthread_mutex_lock(&sink->lock);
+	const kd_incumbent *now = &(kd_incumbent) {sink->owner, sink->started_at_ms};
 	*ret_image = (kd_ledger_image) {.created = sink->owner.epoch == 0};
+	kd_code code = request->judge ? request->judge(request->opaque, now, err) : KD_OK;
+	if (code)
+		return code;
 	sink->owner.epoch++;
+	sink->started_at_ms = request->started_at_ms;
 	snprintf(sink->owner.id, sizeof sink->owner.id, "%s", request->owner_id);
 	ret_image->owner = sink->owner;
 	ret_image->segments = calloc(sink->n_segments + 1, sizeof *ret_image->segments);
@@ -65,10 +68,18 @@ kd_code null_take_over(void *opaque, const kd_take_over *request, kd_ledger_imag
 	}
 	for (size_t i = 0; ok && i < sink->n_plans; i++)
 		ret_image->plans[ret_image->n_plans++] = sink->plans[i];
-	pthread_mutex_unlock(&sink->lock);
-	if (!ok)
-		kd_ledger_image_done(ret_image);
 	return ok ? KD_OK : null_no_memory(err);
+}
+
+kd_code null_take_over(void *opaque, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err)
+{
+	null_sink *sink = ((null_session *) opaque)->sink;
+	pthread_mutex_lock(&sink->lock);
+	kd_code code = take_over_locked(sink, request, ret_image, err);
+	pthread_mutex_unlock(&sink->lock);
+	if (code)
+		kd_ledger_image_done(ret_image);
+	return code;
 }
 
 static void drop_plan(null_sink *sink, kd_batch_row *plan)

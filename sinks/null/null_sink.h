@@ -15,6 +15,7 @@ KD_API extern const kd_sink_ops kd_null_sink;
 typedef struct null_sink {
 	pthread_mutex_t lock; /* of all below */
 	kd_owner owner;
+	int64_t started_at_ms; /* the owner's */
 	kd_segment *segments;
 	kd_batch_row *plans; /* neither committed nor withdrawn */
 	size_t n_segments, n_plans;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pg_call.h"
+#include "pg_ledger.h"
 #include "pg_sink.h"
 
 #define LOOK_MS 3000
@@ -51,6 +52,8 @@ static void note(pg_session *blocked, const PGresult *result, int row)
 static bool is_superseded(const pg_session *blocked, const PGresult *job, kd_error *err)
 {
 	const kd_owner *me = &blocked->me;
+	if (blocked->taking)
+		return pg_take_over_judge(blocked->taking, job, err) != KD_OK;
 	if (me->epoch == 0 || PQntuples(job) != 1)
 		return false;
 	int64_t epoch = pg_int(job, 0, 0);
@@ -91,8 +94,9 @@ static bool look(pg_session *second, pg_session *blocked, kd_error *failed, kd_e
 		" join pg_catalog.pg_stat_activity a on a.pid operator(pg_catalog.=) b.pid");
 	pg_call_int(&call, blocked->backend);
 	pg_call_text(&call, prefix);
-	if (blocked->me.epoch != 0) { /* before that there may be no ledger yet: another start is making it */
-		pg_call_sql(&call, "select epoch, owner from @job where job operator(pg_catalog.=) $1");
+	/* before that there may be no ledger yet: another start is making it */
+	if (blocked->taking || blocked->me.epoch != 0) {
+		pg_call_sql(&call, PG_INCUMBENT);
 		pg_call_text(&call, blocked->sink->job);
 	}
 	bool mine = pg_call_run(&call, NULL, failed) != KD_OK || deal_with(second, blocked, prefix, &call, err);

@@ -6,7 +6,7 @@
  * and only if, it is one of this job's and not of this very process, whose threads do not freeze alone.
  *
  * A superseded instance that woke up waits for its successor: it must not end the rightful owner's session, and knows
- * by the job's epoch that its own time is over (I7). */
+ * by the job's epoch, or in a take-over by the request's judge, that its own time is over (I7). */
 #ifndef PG_BLOCKER_H
 #define PG_BLOCKER_H
 

@@ -48,6 +48,7 @@ typedef struct pg_session {
 	bool in_transaction;     /* BEGIN was sent, and neither COMMIT nor ROLLBACK answered */
 	pg_phase phase;          /* what an error would mean now */
 	kd_owner me;             /* who works in it, as of its last write to the ledger; epoch 0: a take-over, or nobody yet */
+	const struct kd_take_over *taking; /* the take-over that it is in; NULL: none */
 	_Atomic int backend;     /* pid, told inside the open transaction; 0: not yet.  Read by whoever waits, too */
 	bool here_only;          /* COMMIT's warning: a standby did not confirm */
 	unsigned notices;        /* seen so far */

@@ -13,6 +13,14 @@
 /* Of a timestamptz: milliseconds since 1970, 0 for null. */
 #define PG_MS(column) "coalesce(round(extract(epoch from " column ") * 1000)::bigint, 0)"
 
+/* Who owns the job $1.  A statement of its own: one that locks the job waits with an older snapshot, and would not see the
+ * instance of whom it has waited for. */
+#define PG_INCUMBENT \
+	"select j.epoch, j.owner, coalesce(pg_catalog.round(extract(epoch from i.started_at) operator(pg_catalog.*) 1000)" \
+	"::pg_catalog.int8, 0) from @job j left join @instance i on i.job operator(pg_catalog.=) j.job" \
+	" and i.epoch operator(pg_catalog.=) j.epoch and i.owner operator(pg_catalog.=) j.owner" \
+	" where j.job operator(pg_catalog.=) $1"
+
 /* A segment's two rows, p and q.  "offset 0" keeps the planner from making this a join: a young ledger has no
  * statistics, and the plan it would pick then compares every row of one table with every row of the other. */
 #define PG_SEGMENTS \
@@ -42,6 +50,8 @@ void pg_batch_row_read(const PGresult *result, int row, kd_batch_row *ret_row);
 kd_code pg_ledger_end(pg_session *session, kd_code code, bool done, const char *doing, const char *fault,
 	kd_cas *ret_cas, kd_error *err) KD_CHECK;
 
+/* May the request take over from whom PG_INCUMBENT tells of?  Also where that tells of nobody. */
+kd_code pg_take_over_judge(const kd_take_over *request, const PGresult *incumbent, kd_error *err) KD_CHECK;
 kd_code pg_take_over(void *session, const kd_take_over *request, kd_ledger_image *ret_image, kd_error *err);
 kd_code pg_add_partitions(void *session, const kd_owner *me, const char *job, const kd_new_partition *partitions,
 	size_t n, kd_cas *ret_cas, kd_segment *ret_segments, kd_error *err);

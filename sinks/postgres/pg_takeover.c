@@ -76,6 +76,15 @@ static kd_code judge_job(const pg_sink *sink, const kd_take_over *request, const
 	return KD_OK;
 }
 
+kd_code pg_take_over_judge(const kd_take_over *request, const PGresult *incumbent, kd_error *err)
+{
+	if (!request->judge || PQntuples(incumbent) != 1)
+		return KD_OK;
+	kd_incumbent now = {.owner.epoch = pg_int(incumbent, 0, 0), .started_at_ms = pg_int(incumbent, 0, 2)};
+	strncpy(now.owner.id, PQgetvalue(incumbent, 0, 1), sizeof now.owner.id - 1);
+	return request->judge(request->opaque, &now, err);
+}
+
 static kd_code lock_job(pg_session *session, const kd_take_over *request, stored *ret, kd_error *err)
 {
 	const pg_sink *sink = session->sink;
@@ -97,16 +106,18 @@ static kd_code lock_job(pg_session *session, const kd_take_over *request, stored
 	pg_call_take(&call, &lock_topics);
 	pg_call_text(&call, sink->ledger_name);
 	pg_call_text(&call, sink->identity);
+	size_t incumbent = pg_call_sql(&call, PG_INCUMBENT);
+	pg_call_text(&call, request->job);
 	kd_code code = pg_call_run(&call, NULL, err);
 	const PGresult *row = call.statement[lock].result;
+	if (code == KD_OK)
+		code = pg_take_over_judge(request, call.statement[incumbent].result, err);
 	if (code == KD_OK)
 		code = judge_job(sink, request, row, err);
 	if (code == KD_OK) {
 		ret->created = pg_call_rows(&call, insert) == 1;
 		ret->same_topics = *PQgetvalue(row, 0, 4) == 't';
 		ret->epoch = pg_int(row, 0, 0);
-		if (request->found_epoch && *request->found_epoch < 0)
-			*request->found_epoch = ret->epoch;
 	}
 	pg_call_done(&call);
 	return code;
@@ -264,12 +275,14 @@ kd_code pg_take_over(void *opaque, const kd_take_over *request, kd_ledger_image 
 	pg_session *session = opaque;
 	int lock_wait_ms = session->limits.lock_wait_ms;
 	session->limits.lock_wait_ms = LOCK_WAIT_MS;
-	session->me = (kd_owner) {.epoch = 0};
+	session->me = (kd_owner) {.epoch = 0}; /* whose time may be over: what counts while it waits is the request's judge */
+	session->taking = request;
 	*ret_image = (kd_ledger_image) {0};
 	kd_code code = take_over(session, request, ret_image, err);
 	if (code != KD_OK)
 		kd_ledger_image_done(ret_image);
 	session->limits.lock_wait_ms = lock_wait_ms;
+	session->taking = NULL;
 	pg_session_rollback(session);
 	return code;
 }

@@ -10,7 +10,7 @@
 #include "sqlite_sink.h"
 
 typedef struct stored_job {
-	int64_t epoch; /* 0: no such job */
+	kd_incumbent now; /* epoch 0: no such job */
 	char cluster_id[128];
 	char target[256];
 	char identity[256];
@@ -21,15 +21,18 @@ static int read_job(sqlite_conn *conn, const char *job, stored_job *ret_job)
 	*ret_job = (stored_job) {0};
 	sqlite3_stmt *stmt;
 	int rc = sqlite_conn_query(conn, &stmt,
-		"select epoch, cluster_id, target, target_identity from kdirect_job where job = ?1",
+		"select j.epoch, j.cluster_id, j.target, j.target_identity, j.owner, i.started_at from kdirect_job j"
+		" left join kdirect_instance i on i.job = j.job and i.epoch = j.epoch and i.owner = j.owner where j.job = ?1",
 		SQLITE_ARGS(sqlite_text(job)));
 	if (rc != SQLITE_OK)
 		return rc;
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
-		ret_job->epoch = sqlite3_column_int64(stmt, 0);
+		ret_job->now.owner.epoch = sqlite3_column_int64(stmt, 0);
 		sqlite_column_get(stmt, 1, ret_job->cluster_id, sizeof ret_job->cluster_id);
 		sqlite_column_get(stmt, 2, ret_job->target, sizeof ret_job->target);
 		sqlite_column_get(stmt, 3, ret_job->identity, sizeof ret_job->identity);
+		sqlite_column_get(stmt, 4, ret_job->now.owner.id, sizeof ret_job->now.owner.id);
+		ret_job->now.started_at_ms = sqlite3_column_int64(stmt, 5); /* 0 where that instance is not there */
 	}
 	return sqlite3_reset(stmt);
 }
@@ -160,8 +163,10 @@ static kd_code take_over_locked(sqlite_sink *sink, const kd_take_over *request, 
 	sqlite_conn *conn = &sink->writer;
 	stored_job stored;
 	int rc = read_job(conn, request->job, &stored);
-	if (rc == SQLITE_OK && stored.epoch) {
-		kd_code code = refuse_another(sink, request, &stored, err);
+	if (rc == SQLITE_OK) {
+		kd_code code = request->judge ? request->judge(request->opaque, &stored.now, err) : KD_OK;
+		if (!code && stored.now.owner.epoch)
+			code = refuse_another(sink, request, &stored, err);
 		if (code)
 			return code;
 	}
@@ -170,8 +175,8 @@ static kd_code take_over_locked(sqlite_sink *sink, const kd_take_over *request, 
 		if (code)
 			return code;
 	}
-	image->created = stored.epoch == 0;
-	image->owner.epoch = stored.epoch + 1;
+	image->created = stored.now.owner.epoch == 0;
+	image->owner.epoch = stored.now.owner.epoch + 1;
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
 	if (rc == SQLITE_OK)
 		rc = write_job(conn, sink, request, image->owner.epoch);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cases: who owns a job, and its partitions (I7).
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -130,6 +131,145 @@ void case_two_first_starts_at_once_both_succeed_in_order(world *w)
 	}
 	free(l);
 	instance_close(reader);
+}
+
+/* ---- the judge of a take-over ---- */
+
+/* What the judge was told, and what it says. */
+typedef struct verdict {
+	kd_incumbent now;
+	int asked;
+	bool refuses;
+} verdict;
+
+static kd_code note_and_rule(void *opaque, const kd_incumbent *incumbent, kd_error *err)
+{
+	verdict *v = opaque;
+	v->now = *incumbent;
+	v->asked++;
+	return v->refuses ? kd_error_set(err, KD_EFENCED, KD_STOP, "the judge says no") : KD_OK;
+}
+
+static void take_over_is_refused(instance *i, verdict *v)
+{
+	kd_error err = {0};
+	*v = (verdict) {.refuses = true};
+	i->judge = note_and_rule;
+	i->judges = v;
+	expect_eq(instance_try_take_over(i, "cluster", &err), KD_EFENCED, "%s", err.message);
+	expect_eq(err.action, KD_STOP);
+	expect(strstr(err.message, "the judge says no"), "%s", err.message);
+	expect_eq(v->asked, 1);
+	i->w->ops->abort(i->session);
+}
+
+static void is_as_before(instance *i, const ledger *before)
+{
+	ledger *now = read_ledger(i);
+	expect_eq(now->n_segments, before->n_segments);
+	expect_eq(now->n_batches, before->n_batches);
+	expect_eq(now->n_instances, before->n_instances);
+	expect_eq(now->instance[0].epoch, before->instance[0].epoch);
+	expect_str_eq(now->instance[0].id, before->instance[0].id);
+	for (size_t s = 0; s < now->n_segments; s++) {
+		expect_eq(now->segment[s].owner.epoch, before->segment[s].owner.epoch);
+		expect_str_eq(now->segment[s].owner.id, before->segment[s].owner.id);
+		expect_eq(now->segment[s].planned_until, before->segment[s].planned_until);
+		expect_eq(now->segment[s].committed_until, before->segment[s].committed_until);
+	}
+	for (size_t b = 0; b < now->n_batches; b++)
+		expect_eq(now->batch[b].state, before->batch[b].state);
+	free(now);
+}
+
+static void nobody_owns_it(world *w)
+{
+	instance *c = instance_open(w, 'c'), *d = instance_open(w, 'd');
+	verdict v;
+	take_over_is_refused(c, &v);
+	expect_eq(v.now.owner.epoch, 0);
+	expect_str_eq(v.now.owner.id, "");
+	expect_eq(v.now.started_at_ms, 0);
+	instance_take_over(d);
+	expect(d->image.created);
+	expect_eq(d->me.epoch, 1);
+	instance_close(c);
+	instance_close(d);
+}
+
+void case_a_take_over_that_is_judged_and_refused_changes_nothing(world *w)
+{
+	verdict v;
+	nobody_owns_it(w);
+	instance *a = instance_start(w, 'a', 1), *b = instance_open(w, 'b');
+	kd_batch_partition done = entry(0, 1000, 0, 10), planned = entry(0, 2000, 10, 20), next = entry(0, 3000, 20, 30);
+	plan_and_land(a, &done);
+	expect_eq(plan(a, &planned), KD_CAS_DONE);
+	ledger *before = read_ledger(a);
+	take_over_is_refused(b, &v);
+	expect_eq(v.now.owner.epoch, a->me.epoch);
+	expect_str_eq(v.now.owner.id, a->me.id);
+	expect_eq(v.now.started_at_ms, STARTED_AT_MS);
+	is_as_before(a, before);
+	free(before);
+	land(a, &planned);
+	plan_and_land(a, &next);
+	expect_eq(rows_between(w, 0, 100), 30);
+	v = (verdict) {.refuses = false};
+	instance_take_over(b);
+	expect(v.asked > 0);
+	expect_eq(v.now.owner.epoch, a->me.epoch);
+	expect_eq(b->me.epoch, a->me.epoch + 1);
+	instance_close(a);
+	instance_close(b);
+}
+
+/* A judge that takes its time, in which another start takes over, if it can. */
+typedef struct slow_judge {
+	verdict last;
+	instance *rival;
+	pthread_t thread;
+	atomic_bool done;
+} slow_judge;
+
+static void *rival_thread(void *opaque)
+{
+	slow_judge *s = opaque;
+	instance_take_over_at_last(s->rival);
+	atomic_store(&s->done, true);
+	return NULL;
+}
+
+static bool rival_is_done(void *s)
+{
+	return atomic_load(&((slow_judge *) s)->done);
+}
+
+static kd_code let_the_rival_go_first(void *opaque, const kd_incumbent *incumbent, kd_error *err)
+{
+	slow_judge *s = opaque;
+	if (s->last.asked == 0) {
+		expect_eq(pthread_create(&s->thread, NULL, rival_thread, s), 0);
+		(void) kt_wait_until(rival_is_done, s, 250); /* a lock that keeps it out is not asked for: it is waited for */
+	}
+	return note_and_rule(&s->last, incumbent, err);
+}
+
+/* Whom the judge saw last is whom the job is taken over from: one epoch, and nobody in between. */
+void case_nobody_takes_over_between_the_judgement_and_the_take_over(world *w)
+{
+	instance *a = instance_start(w, 'a', 1), *b = instance_open(w, 'b'), *c = instance_open(w, 'c');
+	slow_judge s = {.rival = c};
+	b->judge = let_the_rival_go_first;
+	b->judges = &s;
+	instance_take_over_at_last(b);
+	expect_eq(b->me.epoch, s.last.now.owner.epoch + 1);
+	expect_str_eq(s.last.now.owner.id, s.last.now.owner.epoch == a->me.epoch ? a->me.id : c->owner_id);
+	pthread_join(s.thread, NULL);
+	expect(c->me.epoch != b->me.epoch);
+	instance_close(a);
+	instance_close(b);
+	instance_close(c);
 }
 
 static void is_refused(kd_code code, const kd_error *err, const char *named)

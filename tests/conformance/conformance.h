@@ -49,6 +49,8 @@
 	X(the_same_epoch_with_another_owner_is_fenced) \
 	X(take_over_waits_for_a_commit_in_flight) \
 	X(two_first_starts_at_once_both_succeed_in_order) \
+	X(a_take_over_that_is_judged_and_refused_changes_nothing) \
+	X(nobody_takes_over_between_the_judgement_and_the_take_over) \
 	X(take_over_refuses_another_cluster) \
 	X(take_over_refuses_another_target) \
 	X(a_topic_that_another_job_feeds_is_refused) \
@@ -149,7 +151,12 @@ struct instance {
 	char owner_id[KD_OWNER_SIZE];
 	kd_owner me;
 	kd_ledger_image image;
+	/* of its take-over: kd_take_over.judge and its opaque; NULL: none */
+	kd_code (*judge)(void *opaque, const kd_incumbent *incumbent, kd_error *err);
+	void *judges;
 };
+
+#define STARTED_AT_MS INT64_C(1700000000000)
 
 /* Opens the sink and a session.  id: a letter that makes the owner's id; 'r' only reads. */
 instance *instance_open(world *w, char id);
@@ -160,8 +167,15 @@ void instance_disconnect(instance *i);
 void instance_connect(instance *i);
 void instance_take_over(instance *i);
 kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *err);
+/* As the library does, until it succeeds: what may heal is tried again. */
+void instance_take_over_at_last(instance *i);
 /* open and take_over and, the first time, `partitions` partitions that start at 0. */
 instance *instance_start(world *w, char id, int partitions);
+
+/* What the library does after an error that is no verdict (a start that died may have fenced this one on its way): it gives
+ * the transaction up, and opens a broken connection again; then the call is to be made again.  Fails on a verdict, and
+ * after a minute of them. */
+void get_ready_again(instance *i, const kd_error *err, int64_t began_ms);
 
 kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t until);
 kd_cas add_partitions(instance *i, int first, int n);

@@ -81,6 +81,8 @@ static const kd_conformance_hooks hooks = {
 	X(take_over_fences_the_older_owner) \
 	X(the_same_epoch_with_another_owner_is_fenced) \
 	X(two_first_starts_at_once_both_succeed_in_order) \
+	X(a_take_over_that_is_judged_and_refused_changes_nothing) \
+	X(nobody_takes_over_between_the_judgement_and_the_take_over) \
 	X(take_over_refuses_another_cluster) \
 	X(take_over_refuses_another_target) \
 	X(a_topic_that_another_job_feeds_is_refused) \

@@ -56,6 +56,29 @@ static void fences(world *w)
 	instance_close(i);
 }
 
+static kd_code refuse_the_first(void *opaque, const kd_incumbent *incumbent, kd_error *err)
+{
+	*(kd_incumbent *) opaque = *incumbent;
+	return incumbent->owner.epoch == 1 ? kd_error_set(err, KD_EFENCED, KD_STOP, "no") : KD_OK;
+}
+
+static void is_judged(world *w)
+{
+	instance *i = instance_open(w, 'a');
+	kd_incumbent now;
+	kd_error err = {0};
+	i->judge = refuse_the_first;
+	i->judges = &now;
+	instance_take_over(i);
+	expect_eq(now.owner.epoch, 0);
+	expect_eq(now.started_at_ms, 0);
+	expect_eq(instance_try_take_over(i, "cluster", &err), KD_EFENCED);
+	expect_str_eq(now.owner.id, i->me.id);
+	expect_eq(now.started_at_ms, STARTED_AT_MS);
+	expect_eq(add_partitions(i, 0, 1), KD_CAS_DONE);
+	instance_close(i);
+}
+
 static void renews(world *w)
 {
 	instance *i = instance_start(w, 'a', 1);
@@ -85,6 +108,11 @@ Test(null, its_ledger_compares_and_sets)
 Test(null, its_ledger_fences)
 {
 	conformance_run(&null_store, fences);
+}
+
+Test(null, its_ledger_asks_the_judge_of_a_take_over)
+{
+	conformance_run(&null_store, is_judged);
 }
 
 Test(null, its_ledger_opens_new_segments)

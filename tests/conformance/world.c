@@ -5,6 +5,9 @@
 
 #include "conformance.h"
 #include "tmpdir.h"
+#include "wait.h"
+
+enum { LONGEST_WAIT_MS = 60000 };
 
 static const kd_conformance_hooks no_hooks = {.abi = KD_CONFORMANCE_ABI};
 
@@ -148,8 +151,10 @@ kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *er
 		.n_topics = 1,
 		.host = "here",
 		.pid = getpid(),
-		.started_at_ms = 1700000000000,
+		.started_at_ms = STARTED_AT_MS,
 		.version = "1",
+		.judge = i->judge,
+		.opaque = i->judges,
 	};
 	kd_ledger_image_done(&i->image);
 	kd_code code = i->w->ops->take_over(i->session, &request, &i->image, err);
@@ -161,6 +166,26 @@ kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *er
 void instance_take_over(instance *i)
 {
 	MUST(instance_try_take_over(i, "cluster", &e_));
+}
+
+void get_ready_again(instance *i, const kd_error *err, int64_t began_ms)
+{
+	const kd_sink_ops *ops = i->w->ops;
+	kt_check(err->action != KD_STOP && kt_now_ms() - began_ms < LONGEST_WAIT_MS, "%s", err->message);
+	ops->abort(i->session);
+	if (!ops->usable(i->session)) {
+		ops->disconnect(i->session);
+		i->session = NULL;
+		MUST(ops->connect(i->sink, "driver", &i->session, &e_));
+	}
+	kt_pause();
+}
+
+void instance_take_over_at_last(instance *i)
+{
+	kd_error err = {0};
+	for (int64_t began_ms = kt_now_ms(); instance_try_take_over(i, "cluster", &err) != KD_OK; kd_error_clear(&err))
+		get_ready_again(i, &err, began_ms);
 }
 
 instance *instance_start(world *w, char id, int partitions)

@@ -116,8 +116,8 @@ Test(crash_kafka, an_idle_instance_notices_its_successor, .timeout = 180)
 Test(crash_kafka, a_successor_finishes_what_a_frozen_owner_holds, .timeout = 600)
 {
 	static const char *const faults[] = {"kafka.begun:2:stop", "kafka.rows_sent:2:stop", "kafka.commit.before:2:stop",
-		"kafka.commit.after:2:stop", "kafka.step.sent:3:stop", "kafka.step.committed:3:stop", "kafka.producer_ready:1:stop",
-		"kafka.ledger_read:1:stop", "start.owned:1:stop", "plan.after_durable:2:stop"};
+		"kafka.commit.after:2:stop", "kafka.step.sent:3:stop", "kafka.step.committed:3:stop", "kafka.looked:1:stop",
+		"kafka.producer_ready:1:stop", "kafka.ledger_read:1:stop", "start.owned:1:stop", "plan.after_durable:2:stop"};
 
 	NEEDS_LIBRDKAFKA();
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -158,6 +158,28 @@ Test(crash_kafka, an_owner_outlives_a_start_that_died_before_its_take_over, .tim
 		must_stop(owner);
 		finish(&job);
 	}
+}
+
+/* F5, F8 (I7, I8): a start that is held up between its look at the ledger and its fencing, and overtaken meanwhile, fences
+ * the rightful owner before it can know.  Then it knows, and ends; the owner makes a new producer and goes on. */
+Test(crash_kafka, a_start_that_is_overtaken_before_it_fences_leaves_the_owner_in_office, .timeout = 180)
+{
+	kt_job job;
+	kt_process *held_up, *owner;
+
+	NEEDS_LIBRDKAFKA();
+	open_with_backlog(&job, 6000);
+	held_up = start(&job, "kafka.looked:1:stop");
+	kt_check(kt_wait_until(kt_process_is_stopped, held_up, 30000), "not stopped:\n%s", kt_process_stderr(held_up));
+	owner = start(&job, NULL);
+	kt_await(has_rows, &job, 30000, "rows");
+	kt_process_signal(held_up, SIGCONT);
+	kt_job_must_end(held_up, 3, "taken over by a newer instance", FENCED_MS);
+	kt_job_fill(&job, 0, 10); /* an idle owner would not notice */
+	cr_assert(kt_process_says(owner, "transactional id", 30000), "%s", kt_process_stderr(owner));
+	crash_kafka_must_become_clean(&job);
+	must_stop(owner);
+	finish(&job);
 }
 
 enum { STARTS = 4 };

@@ -107,6 +107,12 @@ typedef struct kd_ledger_image {
 /* Frees what the image holds. */
 KD_API void kd_ledger_image_done(kd_ledger_image *image);
 
+/* Who owns a job that is about to be taken over. */
+typedef struct kd_incumbent {
+	kd_owner owner;        /* epoch 0 and no id: nobody yet */
+	int64_t started_at_ms; /* of that instance; 0: not known */
+} kd_incumbent;
+
 typedef struct kd_take_over {
 	const char *job;
 	const char *owner_id;     /* 32 hex digits, new at every process start */
@@ -119,9 +125,11 @@ typedef struct kd_take_over {
 	int64_t pid;
 	int64_t started_at_ms;
 	const char *version;
-	/* Not NULL: where it is below 0 it is set to the epoch that the job has before this take-over, as soon as that is read
-	 * and also where the take-over fails later: so that a start that was held up finds who overtook it. */
-	int64_t *found_epoch;
+	/* Not NULL: called once the job is locked and before anything is written, with who owns it.  What it returns, if not
+	 * KD_OK, take_over returns, and has changed nothing: a start that was held up does not take the job back from one that
+	 * came after it.  A sink that locks by keeping others out may ask earlier, too, with what was committed by then. */
+	kd_code (*judge)(void *opaque, const kd_incumbent *incumbent, kd_error *err);
+	void *opaque;
 } kd_take_over;
 
 typedef struct kd_new_partition {
@@ -247,7 +255,8 @@ typedef struct kd_sink_ops {
 	/* ---- the ledger (one transaction each, committed when it returns KD_OK and KD_CAS_DONE) ---- */
 
 	/* Takes the job over: locks job, partitions, positions in this order and by partition_index; a new epoch; my
-	 * owner into every row; then reads the image.  Creates the job's row on first sight.  Refuses (KD_ECONFIG, STOP)
+	 * owner into every row; then reads the image.  Creates the job's row on first sight.  Asks request->judge, where it
+	 * is set, between the job's lock and the first write.  Refuses (KD_ECONFIG, STOP)
 	 * another cluster or target than the stored ones, and a target that another job feeds from the same topic, naming
 	 * old, new and the way out.  Waits for work in flight; ends a blocker past its lock wait, or KD_EBUSY/RETRY naming
 	 * it and the statement that ends it. */
