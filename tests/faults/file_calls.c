@@ -62,8 +62,8 @@ static bool torn; /* the next write fails */
 
 const char *file_call_name(file_call call)
 {
-	static const char *const names[FILE_CALLS] = {"none", "open", "close", "write", "read", "readdir", "fsync", "rename", "unlink",
-		"mkdir", "ftruncate", "flock", "stat"};
+	static const char *const names[FILE_CALLS] = {"none", "open", "close", "write", "read", "readdir", "fsync", "rename",
+		"unlink", "mkdir", "ftruncate", "flock", "stat"};
 
 	return names[call];
 }

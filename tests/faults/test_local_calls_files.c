@@ -30,7 +30,7 @@
 #include "tmpdir.h"
 #include "wait.h"
 
-enum { RUN_MS = 60000, PATIENCE_MS = 300, PARTITIONS = 2, RECORDS = 4 /* of a partition */, LONG_LEDGER = 2500 };
+enum { RUN_MS = 60000, PATIENCE_MS = 450, PARTITIONS = 2, RECORDS = 4 /* of a partition */, LONG_LEDGER = 2500 };
 
 /* error 0: each of EIO, ENOSPC and EINTR. */
 static const file_fault faults[] = {
@@ -180,7 +180,7 @@ static void begin(campaign *c)
 	c->out = kt_path(c->folder, "out");
 	c->text = kt_format("{\"job\": \"j\", \"kafka\": {\"bootstrap.servers\": \"%s\","
 			    " \"isolation.level\": \"read_uncommitted\"}, \"topics\": [\"topic\"], \"start\": \"earliest\","
-			    " \"retry_timeout_ms\": 300, \"batch\": {\"interval_ms\": 1, \"max_records_per_batch\": 4},"
+			    " \"retry_timeout_ms\": 150, \"batch\": {\"interval_ms\": 1, \"max_records_per_batch\": 4},"
 			    " \"sink\": {\"type\": \"file\", \"path\": \"%s\", %s}}", kt_mock_bootstrap(c->mock), c->out, c->keys);
 	if (c->replay)
 		leave_a_plan(c);
@@ -270,7 +270,7 @@ static void tries(campaign *c, const file_fault *one)
 	int tried = 0;
 
 	for (bool more = true; more; tried++) {
-		f.nth = all ? 1 + tried / (one->error ? 1 : 3) : f.nth > 0 ? f.nth * c->steps : 1;
+		f.nth = all ? 1 + tried / (one->error ? 1 : 3) : f.nth > 0 ? f.nth * c->steps * (f.for_ever ? 2 : 1) : 1;
 		f.error = one->error ? one->error : errors[tried % 3];
 		more = round_of(c, &f);
 	}
@@ -330,7 +330,8 @@ typedef struct traced_fault {
 /* A place where nobody may trace has no strace to inject by. */
 static bool may_trace(const char *dir)
 {
-	kt_process *process = kt_process_start(dir, NULL, (const char *const[]) {"strace", "-qq", "-o", "/dev/null", "true", NULL});
+	const char *const argv[] = {"strace", "-qq", "-o", "/dev/null", "true", NULL};
+	kt_process *process = kt_process_start(dir, NULL, argv);
 	bool may = kt_process_wait(process, RUN_MS) == 0;
 
 	kt_process_free(process);
@@ -340,7 +341,8 @@ static bool may_trace(const char *dir)
 static kt_process *start_traced(const kt_job *job, const char *folder, const char *notes, const traced_fault *f)
 {
 	const char *argv[32] = {"strace", "-f", "-qq", "--seccomp-bpf", "-o", notes};
-	char *trace = kt_format("trace=%s", f->call), *inject = kt_format("inject=%s:error=%s:when=%s", f->call, f->error, f->when);
+	char *trace = kt_format("trace=%s", f->call);
+	char *inject = kt_format("inject=%s:error=%s:when=%s", f->call, f->error, f->when);
 	char *path = f->path ? kt_path(folder, f->path) : NULL;
 	const char *const rest[] = {"-e", trace, "-e", inject, kt_env("KD_BIN"), "run", job->path, "--until-latest", "--set",
 		"retry_timeout_ms=1000", NULL};

@@ -351,8 +351,8 @@ Test(job, a_record_beyond_the_jobs_own_limit_stops_it_with_its_place_and_the_way
 	kt_job job;
 
 	open_poisoned(&job, LARGE);
-	kt_process *process = kt_job_start(&job, NULL, "--until-latest", "--set", "kafka.receive.message.max.bytes=1100000", "--set",
-		"kafka.fetch.max.bytes=1000000", NULL);
+	kt_process *process = kt_job_start(&job, NULL, "--until-latest", "--set", "kafka.receive.message.max.bytes=1100000",
+		"--set", "kafka.fetch.max.bytes=1000000", NULL);
 	int code = kt_process_wait(process, 120000);
 	cr_assert_eq(code, 1, "%d: %s", code, kt_process_stderr(process));
 	char *place = kt_format("%s/0@0", job.topic);

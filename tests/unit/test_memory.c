@@ -178,8 +178,8 @@ Test(memory, every_finding_of_a_configuration_is_told_or_none_is_trusted)
 
 	survives("a wrong configuration", configure, &(setting) {tables, N(tables),
 		"{\"job\": 7, \"kafka\": {\"bootstrap.servers\": \"localhost:1\", \"password\": \"${env:NOT_THERE}\"},\n"
-		" \"topics\": [], \"strat\": \"earliest\", \"batch\": {\"interval_ms\": \"x\"}, \"sink\": {\"type\": \"file\"}}", NULL, NULL,
-		NULL}, KD_ECONFIG);
+		" \"topics\": [], \"strat\": \"earliest\", \"batch\": {\"interval_ms\": \"x\"}, \"sink\": {\"type\": \"file\"}}", NULL,
+		NULL, NULL}, KD_ECONFIG);
 	survives("no JSON", configure, &(setting) {tables, N(tables), "{\"job\": \"j\",\n \"topics\": [\"a\" \"b\"]}", NULL, NULL,
 		NULL}, KD_ECONFIG);
 }
@@ -278,8 +278,8 @@ static kd_code encode_with(const kd_sink_ops *ops, void *sink, bool key_is_text,
 	if (code)
 		return code;
 	for (int i = 0; i < 3 && !code; i++) {
-		kd_record record = {.offset = i, .timestamp_ms = 1700000000000, .key = "k\xFF", .key_size = key_is_text ? 1 : 2, .value = value,
-			.value_size = strlen(value)};
+		kd_record record = {.offset = i, .timestamp_ms = 1700000000000, .key = "k\xFF", .key_size = key_is_text ? 1 : 2,
+			.value = value, .value_size = strlen(value)};
 		uint32_t rows;
 		code = ops->encode(encoder, &batch, &record, &out, &rows, err);
 	}
