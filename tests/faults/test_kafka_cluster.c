@@ -2,7 +2,6 @@
 /* Three brokers, of which some or all go: leaders that move, a controller that is gone, a cluster that is killed as a
  * whole, and an unclean election, which cuts the log short.  One cluster serves all tests; node 1 is its controller. */
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "check.h"
 #include "kafka_faults.h"
+#include "own_broker.h"
 #include "servers.h"
 #include "tmpdir.h"
 #include "wait.h"
@@ -20,43 +20,25 @@ static const int32_t second[] = {2, 3};
 
 /* ---- the cluster ---- */
 
-static const char folder[] = "KF_CLUSTER_DIR";
-
-static bool is_wanted(struct criterion_test_set *all)
+static char *start_cluster(const char *dir)
 {
-	bool wanted = false;
-
-	FOREACH_SET(struct criterion_suite_set *set, all->suites) {
-		FOREACH_SET(struct criterion_test *test, set->tests) {
-			wanted |= !test->data->disabled;
-		}
-	}
-	return wanted;
+	return kt_server_start("kafka.sh", dir, "3");
 }
 
-/* In the process that starts each test in one of its own: the cluster lives as long as it does. */
 ReportHook(PRE_ALL)(struct criterion_test_set *all)
 {
-	if (!is_wanted(all))
-		return;
-	char *dir = kt_path(kt_env("KD_TEST_TMP"), "cluster");
-	setenv("KDIRECT_KAFKA_JVM", "-Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1", 1);
-	char *bootstrap = kt_server_start("kafka.sh", dir, "3");
-	setenv("KD_TEST_KAFKA", bootstrap, 1);
-	setenv(folder, dir, 1);
-	free(bootstrap);
-	free(dir);
+	own_broker_start(all, "cluster", start_cluster);
 }
 
 /* "kill", "resume" ... of one node, or of all. */
 static void cluster(const char *verb, const char *node)
 {
-	kt_server_do("kafka.sh", verb, kt_env(folder), node, NULL);
+	kt_server_do("kafka.sh", verb, kt_env(OWN_BROKER), node, NULL);
 }
 
 static void signal_broker(int node, int signal)
 {
-	char *path = kt_format("%s/node%d/pid", kt_env(folder), node), *pid = kt_read_file(path);
+	char *path = kt_format("%s/node%d/pid", kt_env(OWN_BROKER), node), *pid = kt_read_file(path);
 
 	kt_check(kill((pid_t) strtol(pid, NULL, 10), signal) == 0, "no broker %d", node);
 	free(pid);
@@ -109,7 +91,7 @@ static void reassign(kt_job *job, int first, int next)
 		list = longer;
 	}
 	char *path = kt_write_file(job->dir, "replicas.json", "{\"version\":1,\"partitions\":[%s]}", list);
-	kt_server_do("kafka.sh", "java", kt_env(folder), "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+	kt_server_do("kafka.sh", "java", kt_env(OWN_BROKER), "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
 		"--bootstrap-server", kt_env("KD_TEST_KAFKA"), "--reassignment-json-file", path, "--execute", NULL);
 	free(path);
 	free(list);
@@ -117,7 +99,7 @@ static void reassign(kt_job *job, int first, int next)
 
 static void elect_preferred(void)
 {
-	kt_server_do("kafka.sh", "java", kt_env(folder), "org.apache.kafka.tools.LeaderElectionCommand",
+	kt_server_do("kafka.sh", "java", kt_env(OWN_BROKER), "org.apache.kafka.tools.LeaderElectionCommand",
 		"--bootstrap-server", kt_env("KD_TEST_KAFKA"), "--election-type", "preferred", "--all-topic-partitions", NULL);
 }
 

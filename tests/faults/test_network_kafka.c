@@ -5,7 +5,6 @@
  * librdkafka's socket.timeout.ms (60 s unless a job says otherwise) bounds what a silent broker costs; here it is 3 s,
  * metadata are asked for all the time, and connections come back at once. */
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,13 +14,13 @@
 #include "check.h"
 #include "job_judge.h"
 #include "kafka_proxy.h"
+#include "own_broker.h"
 #include "proxy_storm.h"
 #include "tmpdir.h"
 #include "wait.h"
 
 enum { RUN_MS = 120000, SOCKET_MS = 3000, SLACK_MS = 60000, RECORDS = 30, PARTITIONS = 2 };
 
-static const char folder[] = "KD_TEST_BEHIND";
 static const char properties[] = "\"socket.timeout.ms\": 3000, \"topic.metadata.refresh.interval.ms\": 200,"
 	" \"reconnect.backoff.ms\": 50, \"reconnect.backoff.max.ms\": 200";
 
@@ -32,30 +31,9 @@ static const struct {
 
 enum { REQUESTS = sizeof(requests) / sizeof(*requests) };
 
-static bool is_wanted(const struct criterion_test_set *all)
-{
-	bool wanted = false;
-
-	FOREACH_SET(struct criterion_suite_set *set, all->suites) {
-		FOREACH_SET(struct criterion_test *test, set->tests) {
-			wanted |= !test->data->disabled;
-		}
-	}
-	return wanted;
-}
-
-/* In the process that starts each test in one of its own: the broker lives as long as it does. */
 ReportHook(PRE_ALL)(struct criterion_test_set *all)
 {
-	if (!is_wanted(all))
-		return;
-	char *dir = kt_path(kt_env("KD_TEST_TMP"), "behind");
-	setenv("KDIRECT_KAFKA_JVM", "-Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1", 1);
-	char *direct = kt_broker_start(dir);
-	setenv("KD_TEST_KAFKA", direct, 1);
-	setenv(folder, dir, 1);
-	free(direct);
-	free(dir);
+	own_broker_start(all, "behind", kt_broker_start);
 }
 
 typedef struct net {
@@ -69,7 +47,7 @@ static void net_open(net *n)
 {
 	*n = (net) {.records = 0};
 	kt_job_open(&n->job, KT_POSTGRES, PARTITIONS);
-	n->proxy = kt_kafka_proxy_open(&n->job, kt_env(folder), properties, "\"retry_timeout_ms\": 60000");
+	n->proxy = kt_kafka_proxy_open(&n->job, kt_env(OWN_BROKER), properties, "\"retry_timeout_ms\": 60000");
 }
 
 static void net_close(net *n)

@@ -3,7 +3,6 @@
  * past it.  Each kind of request of a transaction is hit, EndTxn above all: its answer is to this sink what COMMIT's is
  * to PostgreSQL.  It runs where librdkafka is new enough (make check-kafka-sink). */
 #include <criterion/criterion.h>
-#include <criterion/hooks.h>
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include "job_fixture.h"
 #include "kafka_proxy.h"
 #include "oracle.h"
+#include "own_broker.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -22,38 +22,16 @@ enum { RUN_MS = 120000, RECORDS = 30, PARTITIONS = 2, LEAST_VERSION = 0x020503ff
 
 enum { PRODUCE = 0, ADD_PARTITIONS_TO_TXN = 24, END_TXN = 26 };
 
-static const char folder[] = "KD_TEST_BEHIND";
-
 #define NEEDS_LIBRDKAFKA() \
 	do { \
 		if (rd_kafka_version() < LEAST_VERSION) \
 			cr_skip_test("needs librdkafka 2.5.3 or newer: make check-kafka-sink"); \
 	} while (0)
 
-static bool is_wanted(const struct criterion_test_set *all)
-{
-	bool wanted = false;
-
-	FOREACH_SET(struct criterion_suite_set *set, all->suites) {
-		FOREACH_SET(struct criterion_test *test, set->tests) {
-			wanted |= !test->data->disabled;
-		}
-	}
-	return wanted && rd_kafka_version() >= LEAST_VERSION;
-}
-
-/* In the process that starts each test in one of its own: the broker lives as long as it does. */
 ReportHook(PRE_ALL)(struct criterion_test_set *all)
 {
-	if (!is_wanted(all))
-		return;
-	char *dir = kt_path(kt_env("KD_TEST_TMP"), "behind");
-	setenv("KDIRECT_KAFKA_JVM", "-Xms64m -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1", 1);
-	char *direct = kt_broker_start(dir);
-	setenv("KD_TEST_KAFKA", direct, 1);
-	setenv(folder, dir, 1);
-	free(direct);
-	free(dir);
+	if (rd_kafka_version() >= LEAST_VERSION)
+		own_broker_start(all, "behind", kt_broker_start);
 }
 
 typedef struct net {
@@ -68,7 +46,7 @@ static void net_open(net *n)
 {
 	*n = (net) {.dir = kt_tmpdir(), .source = kt_topic_name("from"), .admin = kt_admin_open(NULL)};
 	n->target = kt_format("%s.to", n->source);
-	n->proxy = kt_broker_proxy_open(kt_env(folder));
+	n->proxy = kt_broker_proxy_open(kt_env(OWN_BROKER));
 	kt_topic_create(n->admin, n->source, PARTITIONS, NULL);
 	kt_topic_create(n->admin, n->target, PARTITIONS, "retention.ms", "-1", NULL);
 	n->path = kt_write_file(n->dir, "job.json",
