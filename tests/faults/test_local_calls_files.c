@@ -18,6 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <kdirect/job.h>
+#include <kdirect/sinks.h>
+
 #include "check.h"
 #include "file_calls.h"
 #include "file_rows.h"
@@ -25,8 +28,7 @@
 #include "job_judge.h"
 #include "kafka_mock.h"
 #include "kafka_producer.h"
-#include "kdirect/job.h"
-#include <kdirect/sinks.h>
+#include "local_trace.h"
 #include "tmpdir.h"
 #include "wait.h"
 
@@ -327,17 +329,6 @@ typedef struct traced_fault {
 	int code;                        /* it must end with; -1: outlasts it, or ends with 1 or 4 */
 } traced_fault;
 
-/* A place where nobody may trace has no strace to inject by. */
-static bool may_trace(const char *dir)
-{
-	const char *const argv[] = {"strace", "-qq", "-o", "/dev/null", "true", NULL};
-	kt_process *process = kt_process_start(dir, NULL, argv);
-	bool may = kt_process_wait(process, RUN_MS) == 0;
-
-	kt_process_free(process);
-	return may;
-}
-
 static kt_process *start_traced(const kt_job *job, const char *folder, const char *notes, const traced_fault *f)
 {
 	const char *argv[32] = {"strace", "-f", "-qq", "--seccomp-bpf", "-o", notes};
@@ -399,11 +390,8 @@ Test(local_calls_files, the_program_outlasts_a_call_that_fails_or_ends_and_a_res
 		{"rename", "ENOSPC", "1+", NULL, 4}, {"openat", "EINTR", "1", "_kdirect/tmp", -1}};
 	kt_job job;
 
+	local_trace_or_skip();
 	kt_job_open(&job, KT_SQLITE, 1);
-	if (!may_trace(job.dir)) {
-		kt_job_close(&job);
-		cr_skip_test("strace may not trace here");
-	}
 	char *folder = kt_path(job.dir, "out");
 	free(job.store.sink);
 	job.store.sink = kt_format("\"type\": \"file\", \"path\": \"%s\"", folder);
