@@ -139,6 +139,19 @@ static void fit_messages(kafka_sink *sink)
 	}
 }
 
+/* librdkafka would keep a gigabyte of rows that the cluster has not confirmed yet (I12); one record always has room. */
+static void bound_queue(kafka_sink *sink)
+{
+	const char *record = kafka_pairs_get(&sink->producing, "message.max.bytes");
+	int64_t record_kb = (record ? strtoll(record, NULL, 10) : 1000000) / 1024 + 1;
+	int64_t rows_kb = kd_config_int(sink->config, "memory_mb") * 1024;
+	char text[24];
+	if (kafka_pairs_get(&sink->producing, "queue.buffering.max.kbytes"))
+		return;
+	snprintf(text, sizeof text, "%" PRId64, between(2 * record_kb, rows_kb, INT32_MAX));
+	kafka_pairs_set(&sink->producing, "queue.buffering.max.kbytes", text);
+}
+
 static kd_code contact(kafka_sink *sink, kd_error *err)
 {
 	kd_code code = kafka_ledger_open(&sink->ledger, &sink->connection, sink->target.ledger.name, sink->log, err);
@@ -151,6 +164,7 @@ static kd_code contact(kafka_sink *sink, kd_error *err)
 	if (code)
 		return code;
 	fit_messages(sink);
+	bound_queue(sink);
 	return sink->producing.no_memory || !format_info(sink) ? kafka_no_memory(err) : KD_OK;
 }
 

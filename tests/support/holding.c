@@ -12,7 +12,7 @@
 enum {
 	BEGINS_MS = 60000,
 	JOBS_WORKERS = 2,    /* at the most, of the jobs that are followed; */
-	JOBS_MEMORY_MB = 24, /* they leave this at its default */
+	JOBS_MEMORY_MB = 2 * 24, /* they leave this at its default; the Kafka sink's rows are in librdkafka's queue, too */
 	FEW_DESCRIPTORS = 24, FEW_THREADS = 16, /* of the driver, and of each worker */
 	FIXED_KB = 24 * 1024, /* code, the libraries' own buffers, what the allocator keeps */
 };
