@@ -338,8 +338,9 @@ Test(invariants, I9_the_observer_sees_rows_without_their_identifier_and_the_reve
 {
 	static const char *const sql[] = {
 		"insert into t values('topic', 0, 30, null, null, null, null)",
-		"begin immediate; delete from t where kafka_partition = 0 and kafka_offset = 29;"
-			"update counter set n = n - 1 where partition = 0; commit", /* the observer looks at any moment */
+		/* in one transaction: the observer looks at any moment */
+		("begin immediate; delete from t where kafka_partition = 0 and kafka_offset = 29;"
+			"update counter set n = n - 1 where partition = 0; commit"),
 		"insert into t values('topic', 7, 0, null, null, null, null)",
 	};
 
