@@ -2,14 +2,16 @@
 /* recover: pure: what take-over read -> which plans are replayed, in which order, and which are given back.
  *
  * Only uncommitted rows that chain from committed_until to planned_until are replayed; any other uncommitted row of an
- * open segment, and a chain that does not end at planned_until, is a ledger that does not tile (I3): stop. */
+ * open segment, and a chain that does not end at planned_until, is a ledger that does not tile (I3): stop.
+ * Positions that were moved together by hand chain as well: so both are compared with the segment's newest identifier
+ * (I1, I2, I10). */
 #ifndef KD_RECOVER_H
 #define KD_RECOVER_H
 
 #include "kdirect/sink.h"
 
-/* Checks every open segment's chain and sorts image->plans into it: by partition index, then from.  KD_ELEDGER/STOP
- * naming the first row that does not fit. */
+/* Checks every open segment, its newest identifier and its chain, and sorts image->plans into it: by partition index,
+ * then from.  KD_ELEDGER/STOP naming the first one that does not fit. */
 kd_code kd_recover_check(kd_ledger_image *image, kd_error *err) KD_CHECK;
 
 /* The plans of a segment, in the order of the log, after kd_recover_check. */

@@ -119,6 +119,15 @@ static int by_place(const void *a, const void *b)
 	return compare_place(a, b);
 }
 
+static void add_newest(const journal_part *part, kd_segment *copy)
+{
+	const journal_identifier *newest = journal_find_identifier(part, copy->last_batch_time_ms);
+	if (!newest)
+		return;
+	copy->newest_state = newest->row.state;
+	copy->newest_range = newest->row.range;
+}
+
 static bool copy_segments(const journal_job *job, kd_ledger_image *image)
 {
 	image->segments = calloc(job->n_parts + 1, sizeof *image->segments);
@@ -128,6 +137,7 @@ static bool copy_segments(const journal_job *job, kd_ledger_image *image)
 		const kd_segment *s = &job->part[i].segment;
 		kd_segment *copy = &image->segments[image->n_segments++];
 		*copy = *s;
+		add_newest(&job->part[i], copy);
 		copy->topic = strdup(s->topic);
 		copy->closed_reason = s->closed_reason ? strdup(s->closed_reason) : NULL;
 		if (!copy->topic || (s->closed_reason && !copy->closed_reason))

@@ -87,6 +87,13 @@ static void drop_plan(null_sink *sink, kd_batch_row *plan)
 	*plan = sink->plans[--sink->n_plans];
 }
 
+/* Of what is done with, the newest identifier is all that is kept. */
+static void note_newest(kd_segment *s, const kd_batch_partition *e, kd_batch_state state)
+{
+	if (s->last_batch_time_ms == e->batch_time_ms)
+		s->newest_state = state;
+}
+
 static void close_old(null_sink *sink, const kd_new_partition *p, kd_segment *fresh)
 {
 	for (size_t i = 0; i < sink->n_segments; i++) {
@@ -158,6 +165,8 @@ kd_code null_append_plan(void *opaque, const kd_owner *me, const kd_batch_partit
 		kd_segment *s = find_segment(sink, me, &entries[i]);
 		s->planned_until = entries[i].range.until;
 		s->last_batch_time_ms = entries[i].batch_time_ms;
+		s->newest_state = KD_BATCH_PLANNED;
+		s->newest_range = entries[i].range;
 		sink->plans[sink->n_plans++] = (kd_batch_row) {.partition_index = entries[i].partition_index,
 			.batch_time_ms = entries[i].batch_time_ms, .range = entries[i].range, .state = KD_BATCH_PLANNED};
 	}
@@ -176,6 +185,7 @@ kd_code null_withdraw(void *opaque, const kd_owner *me, const kd_batch_partition
 	*ret_cas = s && p && s->planned_until == e->range.until ? KD_CAS_DONE : KD_CAS_MISS;
 	if (*ret_cas == KD_CAS_DONE) {
 		s->planned_until = e->range.from;
+		note_newest(s, e, KD_BATCH_WITHDRAWN);
 		drop_plan(sink, p);
 	}
 	pthread_mutex_unlock(&sink->lock);
@@ -244,6 +254,7 @@ kd_code null_commit(void *opaque, const kd_batch_result *result, kd_durability *
 	if (p)
 		drop_plan(sink, p);
 	s->committed_until = session->open.range.until;
+	note_newest(s, &session->open, KD_BATCH_COMMITTED);
 	if (result->log_start >= 0)
 		s->log_start = result->log_start;
 	if (result->witness.offset >= 0)

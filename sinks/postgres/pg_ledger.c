@@ -46,6 +46,14 @@ static kd_batch_state state_of(int64_t committed_at, int64_t withdrawn_at)
 	return committed_at ? KD_BATCH_COMMITTED : withdrawn_at ? KD_BATCH_WITHDRAWN : KD_BATCH_PLANNED;
 }
 
+void pg_newest_read(const PGresult *result, int row, kd_segment *segment)
+{
+	if (PQgetisnull(result, row, 23))
+		return;
+	segment->newest_range = (kd_range) {pg_int(result, row, 23), pg_int(result, row, 24)};
+	segment->newest_state = state_of(pg_int(result, row, 25), pg_int(result, row, 26));
+}
+
 void pg_batch_row_read(const PGresult *result, int row, kd_batch_row *ret_row)
 {
 	*ret_row = (kd_batch_row) {

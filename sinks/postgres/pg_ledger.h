@@ -36,6 +36,13 @@
 	" case when q.epoch < p.epoch then p.epoch else q.epoch end," \
 	" case when q.epoch < p.epoch then p.owner else q.owner end, " PG_MS("q.committed_at")
 
+/* A segment's newest identifier, behind PG_SEGMENTS and PG_SEGMENT_COLUMNS: for take-over. */
+#define PG_NEWEST \
+	" left join lateral (select * from @batch_partition o where o.job = p.job and o.batch_time = p.last_batch_time" \
+	" and o.partition_index = p.partition_index offset 0) b on true"
+#define PG_NEWEST_COLUMNS "b.from_offset, b.until_offset, " PG_MS("b.committed_at") ", " PG_MS("b.withdrawn_at")
+void pg_newest_read(const PGresult *result, int row, kd_segment *segment);
+
 /* Reads a row of PG_SEGMENT_COLUMNS; false without memory (what was read is in *ret_segment all the same). */
 bool pg_segment_read(const PGresult *result, int row, kd_segment *ret_segment) KD_CHECK;
 

@@ -176,7 +176,8 @@ static const char instance_sql[] =
 	" values ($1, $2::bigint, $3, $4, $5::bigint, to_timestamp($6::bigint / 1000.0), $7)";
 
 static const char segments_sql[] =
-	"select " PG_SEGMENT_COLUMNS PG_SEGMENTS " where p.job = $1 order by p.partition_index";
+	"select " PG_SEGMENT_COLUMNS ", " PG_NEWEST_COLUMNS PG_SEGMENTS PG_NEWEST " where p.job = $1"
+	" order by p.partition_index";
 
 /* No join: without statistics, as in a young ledger, the server would compare every plan with every partition. */
 static const char plans_sql[] =
@@ -194,6 +195,7 @@ static kd_code fill_image(const PGresult *segments, const PGresult *plans, kd_le
 	for (size_t i = 0; i < n_segments && ok; i++) {
 		image->n_segments = i + 1;
 		ok = pg_segment_read(segments, (int) i, &image->segments[i]);
+		pg_newest_read(segments, (int) i, &image->segments[i]);
 	}
 	for (size_t i = 0; i < n_plans && ok; i++) {
 		image->n_plans = i + 1;

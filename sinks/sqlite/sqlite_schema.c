@@ -110,6 +110,13 @@ kd_code sqlite_schema_ensure(sqlite_conn *conn, kd_error *err)
 	return KD_OK;
 }
 
+static kd_batch_state state_of(int64_t committed_at_ms, int64_t withdrawn_at_ms)
+{
+	if (committed_at_ms)
+		return KD_BATCH_COMMITTED;
+	return withdrawn_at_ms ? KD_BATCH_WITHDRAWN : KD_BATCH_PLANNED;
+}
+
 bool sqlite_segment_read(sqlite3_stmt *stmt, kd_segment *s)
 {
 	*s = (kd_segment) {
@@ -137,7 +144,10 @@ bool sqlite_segment_read(sqlite3_stmt *stmt, kd_segment *s)
 		},
 		.owner.epoch = sqlite3_column_int64(stmt, 20),
 		.committed_at_ms = sqlite3_column_int64(stmt, 22),
+		.newest_range = {sqlite3_column_int64(stmt, 23), sqlite3_column_int64(stmt, 24)},
 	};
+	if (sqlite3_column_type(stmt, 23) != SQLITE_NULL)
+		s->newest_state = state_of(sqlite3_column_int64(stmt, 25), sqlite3_column_int64(stmt, 26));
 	sqlite_column_get(stmt, 21, s->owner.id, sizeof s->owner.id);
 	return s->topic && (s->closed_reason || sqlite3_column_type(stmt, 5) == SQLITE_NULL);
 }
@@ -147,13 +157,6 @@ void sqlite_segment_drop(kd_segment *segment)
 	free(segment->topic);
 	free(segment->closed_reason);
 	*segment = (kd_segment) {0};
-}
-
-static kd_batch_state state_of(const kd_batch_row *row)
-{
-	if (row->committed_at_ms)
-		return KD_BATCH_COMMITTED;
-	return row->withdrawn_at_ms ? KD_BATCH_WITHDRAWN : KD_BATCH_PLANNED;
 }
 
 void sqlite_batch_read(sqlite3_stmt *stmt, kd_batch_row *row)
@@ -171,6 +174,6 @@ void sqlite_batch_read(sqlite3_stmt *stmt, kd_batch_row *row)
 		.dead_letters = sqlite3_column_int64(stmt, 10),
 		.gap = sqlite3_column_int64(stmt, 11),
 	};
-	row->state = state_of(row);
+	row->state = state_of(row->committed_at_ms, row->withdrawn_at_ms);
 	sqlite_column_get(stmt, 12, row->instance, sizeof row->instance);
 }

@@ -188,9 +188,11 @@ kd_code sqlite_schema_version(sqlite_conn *conn, int *ret_version, kd_error *err
 	"p.partition_index, p.topic, p.kafka_partition, p.segment, p.closed_at, p.closed_reason, p.start_offset," \
 	" p.planned_until, s.committed_until, p.last_batch_time, s.log_start, s.log_from, s.pruned_batches," \
 	" s.pruned_records, s.pruned_rows, s.pruned_dropped, s.pruned_gap, s.witness_offset, s.witness_timestamp," \
-	" s.witness_checksum, p.epoch, p.owner, s.committed_at "
+	" s.witness_checksum, p.epoch, p.owner, s.committed_at, n.from_offset, n.until_offset, n.committed_at, n.withdrawn_at "
 #define SQLITE_SEGMENTS_FROM \
-	"from kdirect_partition p join kdirect_position s on s.job = p.job and s.partition_index = p.partition_index "
+	"from kdirect_partition p join kdirect_position s on s.job = p.job and s.partition_index = p.partition_index" \
+	" left join kdirect_batch_partition n on n.job = p.job and n.partition_index = p.partition_index" \
+	" and n.batch_time = p.last_batch_time "
 bool sqlite_segment_read(sqlite3_stmt *stmt, kd_segment *ret_segment) KD_CHECK;
 void sqlite_segment_drop(kd_segment *segment);
 

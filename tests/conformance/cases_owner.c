@@ -357,9 +357,9 @@ void case_adding_partitions_is_all_or_none(world *w)
 	instance_close(b);
 }
 
-static kd_segment renew(instance *i, int64_t start_offset)
+static kd_segment renew(instance *i, int32_t partition, int64_t start_offset)
 {
-	kd_new_partition p = {.topic = TOPIC, .start_offset = start_offset, .new_segment = true,
+	kd_new_partition p = {.topic = TOPIC, .partition = partition, .start_offset = start_offset, .new_segment = true,
 		.closed_reason = "the topic was recreated", .who = "policy"};
 	kd_segment segment;
 	kd_cas cas;
@@ -376,7 +376,7 @@ void case_a_new_segment_closes_the_old_one(world *w)
 	kd_batch_partition done = entry(0, 1000, 0, 10), open = entry(0, 2000, 10, 25), late = entry(0, 3000, 25, 30);
 	plan_and_land(i, &done);
 	expect_eq(plan(i, &open), KD_CAS_DONE);
-	kd_segment fresh = renew(i, 4);
+	kd_segment fresh = renew(i, 0, 4);
 	expect_eq(fresh.partition_index, 2);
 	expect_eq(fresh.segment, 1);
 	expect_eq(fresh.planned_until, 4);
@@ -400,6 +400,45 @@ void case_a_new_segment_closes_the_old_one(world *w)
 	expect_eq(i->image.n_segments, 3);
 	expect_str_eq(i->image.segments[0].closed_reason, "the topic was recreated");
 	expect_eq(i->image.n_plans, 0);
+	instance_close(i);
+}
+
+static void expect_newest(const instance *i, int index, kd_batch_state state, int64_t from, int64_t until)
+{
+	const kd_segment *s = &i->image.segments[index];
+	expect_eq(s->partition_index, index);
+	expect_eq(s->newest_state, state);
+	expect_eq(s->newest_range.from, from);
+	expect_eq(s->newest_range.until, until);
+}
+
+/* I10: what the library compares the positions with, so that none that was edited by hand is taken for true. */
+void case_take_over_tells_each_segments_newest_identifier(world *w)
+{
+	instance *i = instance_start(w, 'a', 5);
+	kd_batch_partition first = entry(0, 1000, 0, 10), committed = entry(0, 2000, 10, 20), done = entry(1, 1000, 0, 3),
+		planned = entry(1, 2000, 3, 8), withdrawn = entry(2, 1000, 0, 7), old = entry(4, 1000, 0, 5);
+	plan_and_land(i, &first);
+	plan_and_land(i, &committed);
+	plan_and_land(i, &done);
+	expect_eq(plan(i, &planned), KD_CAS_DONE);
+	expect_eq(plan(i, &withdrawn), KD_CAS_DONE);
+	expect_eq(withdraw(i, &withdrawn), KD_CAS_DONE);
+	plan_and_land(i, &old);
+	renew(i, 4, 2);
+	instance_take_over(i);
+	expect_eq(i->image.n_segments, 6);
+	expect_newest(i, 0, KD_BATCH_COMMITTED, 10, 20);
+	expect_newest(i, 1, KD_BATCH_PLANNED, 3, 8);
+	expect_newest(i, 2, KD_BATCH_WITHDRAWN, 0, 7);
+	expect_newest(i, 3, KD_BATCH_ABSENT, 0, 0);
+	expect_newest(i, 5, KD_BATCH_ABSENT, 0, 0);
+	kd_batch_partition fresh = {JOB, TOPIC, 4, 5, 1, 3000, {2, 6}};
+	plan_and_land(i, &fresh);
+	land(i, &planned);
+	instance_take_over(i);
+	expect_newest(i, 1, KD_BATCH_COMMITTED, 3, 8);
+	expect_newest(i, 5, KD_BATCH_COMMITTED, 2, 6);
 	instance_close(i);
 }
 

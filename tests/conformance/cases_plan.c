@@ -186,6 +186,9 @@ void case_pruning_keeps_sums_and_the_last(world *w)
 	expect_eq(l->segment[0].pruned_rows, 50);
 	expect_eq(l->segment[0].log_from, 50);
 	free(l);
+	instance_take_over(i);
+	expect_eq(i->image.segments[0].newest_state, KD_BATCH_COMMITTED);
+	expect_eq(i->image.segments[1].newest_state, KD_BATCH_COMMITTED);
 	instance_close(i);
 }
 

@@ -57,6 +57,7 @@
 	X(another_job_may_feed_another_target) \
 	X(adding_partitions_is_all_or_none) \
 	X(a_new_segment_closes_the_old_one) \
+	X(take_over_tells_each_segments_newest_identifier) \
 	X(adding_again_after_a_lost_answer_adds_nothing) \
 	X(an_owner_is_alive_until_it_is_gone)
 #define RACE_CASES(X) /* cases_race.c */ \

@@ -43,6 +43,8 @@ static const mistake mistakes[] = {
 		"part.segment.owner = part.position_owner = *me;", "(void) me;", "take_over_fences_the_older_owner", NULL},
 	{"pruning removes the last", "journal/journal_commit.c",
 		"next == old->n || row->committed_at_ms", "row->committed_at_ms", "pruning_keeps_sums_and_the_last", NULL},
+	{"take-over does not tell the newest identifier", "journal/journal_read.c",
+		"add_newest(&job->part[i], copy);", "(void) add_newest;", "take_over_tells_each_segments_newest_identifier", NULL},
 	{"a new segment forgets what was planned", "journal/journal_segments.c",
 		"if (ok && part.segment.committed_until < part.segment.planned_until)", "if (!ok)",
 		"a_new_segment_closes_the_old_one", NULL},

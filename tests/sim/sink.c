@@ -131,6 +131,11 @@ static void read_image(kd_ledger_image *image)
 		image->segments[p] = (kd_segment) {.partition_index = p, .topic = strdup("t"), .partition = p,
 			.planned_until = part->planned_until, .committed_until = part->committed_until,
 			.last_batch_time_ms = part->last_batch_time_ms, .owner = part->owner};
+		int newest = sim_find_row(part, part->last_batch_time_ms);
+		if (newest >= 0) {
+			image->segments[p].newest_state = part->rows[newest].state;
+			image->segments[p].newest_range = part->rows[newest].range;
+		}
 		for (int i = 0; i < part->n_rows; i++)
 			if (part->rows[i].state == KD_BATCH_PLANNED)
 				image->plans[image->n_plans++] = (kd_batch_row) {.partition_index = p,

@@ -51,6 +51,8 @@ typedef struct kd_witness {
 
 KD_API uint32_t kd_witness_checksum(const void *key, size_t key_size, const void *value, size_t value_size);
 
+typedef enum kd_batch_state { KD_BATCH_ABSENT, KD_BATCH_PLANNED, KD_BATCH_COMMITTED, KD_BATCH_WITHDRAWN } kd_batch_state;
+
 /* A segment as the ledger holds it: one life of one Kafka partition in a job.  Strings are owned by the image. */
 typedef struct kd_segment {
 	int32_t partition_index;
@@ -69,9 +71,11 @@ typedef struct kd_segment {
 	kd_witness witness;
 	kd_owner owner;
 	int64_t committed_at_ms; /* of the last commit, by the database's clock; 0: none */
+	/* Filled by take_over alone: this segment's identifier whose batch time is last_batch_time_ms.  KD_BATCH_ABSENT: there
+	 * is none.  The library compares the positions with it, and refuses those that were edited by hand. */
+	kd_batch_state newest_state;
+	kd_range newest_range;
 } kd_segment;
-
-typedef enum kd_batch_state { KD_BATCH_ABSENT, KD_BATCH_PLANNED, KD_BATCH_COMMITTED, KD_BATCH_WITHDRAWN } kd_batch_state;
 
 /* An identifier's row. */
 typedef struct kd_batch_row {
@@ -98,7 +102,7 @@ typedef struct kd_gap {
 typedef struct kd_ledger_image {
 	kd_owner owner; /* mine from now on */
 	bool created;   /* this start made the job's row */
-	kd_segment *segments; /* open and closed, by partition_index */
+	kd_segment *segments; /* open and closed, by partition_index; with their newest identifiers */
 	size_t n_segments;
 	kd_batch_row *plans; /* of open segments, neither committed nor withdrawn, by (partition_index, from, batch time) */
 	size_t n_plans;
