@@ -158,6 +158,38 @@ static int read_plans(sqlite_conn *conn, const char *job, kd_ledger_image *image
 	return sqlite3_reset(stmt);
 }
 
+/* A segment has both of its rows, and what has identifiers is a segment.  By the primary keys: history is stepped over. */
+static const char lost_sql[] =
+	"with recursive i (x) as ("
+	" select min(partition_index) from kdirect_batch_partition where job = ?1 union all"
+	" select (select min(b.partition_index) from kdirect_batch_partition b where b.job = ?1 and b.partition_index > i.x)"
+	" from i where i.x is not null)"
+	" select p.partition_index, 'kdirect_position' from kdirect_partition p where p.job = ?1 and not exists"
+	" (select 1 from kdirect_position s where s.job = ?1 and s.partition_index = p.partition_index)"
+	" union all"
+	" select f.x, 'kdirect_partition' from (select partition_index as x from kdirect_position where job = ?1"
+	" union all select x from i where x is not null) f where not exists"
+	" (select 1 from kdirect_partition p where p.job = ?1 and p.partition_index = f.x) limit 1";
+
+/* What is not there is not read, so that the library does not see it: the partition would begin anew (I2). */
+static kd_code refuse_lost_rows(sqlite_conn *conn, const char *job, kd_error *err)
+{
+	sqlite3_stmt *stmt;
+	kd_code code = KD_OK;
+	int rc = sqlite_conn_query(conn, &stmt, lost_sql, SQLITE_ARGS(sqlite_text(job)));
+	if (rc == SQLITE_OK) {
+		if (sqlite3_step(stmt) == SQLITE_ROW)
+			code = kd_error_set(err, KD_ELEDGER, KD_STOP,
+				"the ledger does not tile: partition index %d has no row in %s; was it changed by hand? put back what was "
+				"changed, from a backup or by what `audit` lists", sqlite3_column_int(stmt, 0),
+				(const char *) sqlite3_column_text(stmt, 1));
+		rc = sqlite3_reset(stmt);
+	}
+	if (code == KD_OK && rc != SQLITE_OK)
+		code = sqlite_error_set(err, conn->db, rc, SQLITE_IN_LEDGER, "could not take over job \"%s\"", job);
+	return code;
+}
+
 static kd_code take_over_locked(sqlite_sink *sink, const kd_take_over *request, kd_ledger_image *image, kd_error *err)
 {
 	sqlite_conn *conn = &sink->writer;
@@ -167,6 +199,8 @@ static kd_code take_over_locked(sqlite_sink *sink, const kd_take_over *request, 
 		kd_code code = request->judge ? request->judge(request->opaque, &stored.now, err) : KD_OK;
 		if (!code && stored.now.owner.epoch)
 			code = refuse_another(sink, request, &stored, err);
+		if (!code)
+			code = refuse_lost_rows(conn, request->job, err);
 		if (code)
 			return code;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Positions and identifiers edited by hand in an SQLite file (F12, I10): a start refuses what does not tile before it
- * lands a row, and so does a running job; put back, the job goes on.  Nothing here is SQLite's alone: what take-over of
- * any sink reads is judged in one place (lib/recover.c).  PostgreSQL: test_postgres_edited.c. */
+ * lands a row, and so does a running job; put back, the job goes on.  But for rows that are gone nothing here is SQLite's
+ * alone: what take-over of any sink reads is judged in one place (lib/recover.c).  PostgreSQL: test_postgres_edited.c. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -28,6 +28,9 @@ static const struct edit {
 	{"delete from @batch_partition" NEWEST, "had its newest batch at"},
 	{"update @batch_partition set until_offset = until_offset + 1" NEWEST, "but its newest batch"},
 	{"update @batch_partition set committed_at = null" NEWEST, "the uncommitted plan"},
+	{"delete from @position" INDEX, "has no row in kdirect_position"},
+	{"delete from @partition" INDEX, "has no row in kdirect_partition"},
+	{"delete from @position" INDEX "; delete from @partition" INDEX, "has no row in kdirect_partition"},
 };
 
 static const char save[] =
