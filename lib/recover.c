@@ -26,8 +26,7 @@ static kd_code does_not_chain(const kd_segment *s, const kd_batch_row *row, int6
 		s->topic, s->partition, s->partition_index, position, row->batch_time_ms, row->range.from, row->range.until);
 }
 
-static kd_code was_edited(const kd_segment *s, kd_error *err, const char *format, ...) KD_PRINTF(3, 4);
-static kd_code was_edited(const kd_segment *s, kd_error *err, const char *format, ...)
+static KD_PRINTF(3, 4) kd_code was_edited(const kd_segment *s, kd_error *err, const char *format, ...)
 {
 	char what[256];
 	va_list args;

@@ -433,6 +433,8 @@ void case_take_over_tells_each_segments_newest_identifier(world *w)
 	expect_newest(i, 2, KD_BATCH_WITHDRAWN, 0, 7);
 	expect_newest(i, 3, KD_BATCH_ABSENT, 0, 0);
 	expect_newest(i, 5, KD_BATCH_ABSENT, 0, 0);
+	expect_eq(i->image.segments[5].segment, 1);
+	expect_eq(i->image.segments[5].committed_at_ms, 0);
 	kd_batch_partition fresh = {JOB, TOPIC, 4, 5, 1, 3000, {2, 6}};
 	plan_and_land(i, &fresh);
 	land(i, &planned);

@@ -71,8 +71,8 @@ typedef struct kd_segment {
 	kd_witness witness;
 	kd_owner owner;
 	int64_t committed_at_ms; /* of the last commit, by the database's clock; 0: none */
-	/* Filled by take_over alone: this segment's identifier whose batch time is last_batch_time_ms.  KD_BATCH_ABSENT: there
-	 * is none.  The library compares the positions with it, and refuses those that were edited by hand. */
+	/* Only take_over has to fill these: the segment's own identifier of last_batch_time_ms; KD_BATCH_ABSENT: there is none.
+	 * The library compares the positions with it, and refuses those that were edited by hand. */
 	kd_batch_state newest_state;
 	kd_range newest_range;
 } kd_segment;
