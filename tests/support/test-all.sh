@@ -57,12 +57,13 @@ lane_of_suites() {
 	step model build/plain/results/model "${make[@]}" check-model
 	step fuzz build/${sanitizer/,/+}-fuzz-clang/results/fuzz "${make[@]}" WERROR=1 check-fuzz
 	for name in "${sanitized[@]}"; do sanitized_suite "$name"; done
+	faulty_suite wrong
+	step kafka-sink build/rdkafka-faults/results/kafka-sink "${make[@]}" -j"$(nproc)" WERROR=1 check-kafka-sink
 }
 
 lane_of_faults() {
 	for name in conformance pg; do suite "$name"; done
-	for name in crash faults wrong; do faulty_suite "$name"; done
-	step kafka-sink build/rdkafka-faults/results/kafka-sink "${make[@]}" -j"$(nproc)" WERROR=1 check-kafka-sink
+	for name in crash faults; do faulty_suite "$name"; done
 }
 
 build_all
