@@ -3,7 +3,8 @@
 # build.sh BUILD: builds the program once for each wrong protocol, BUILD/wrong/NAME/kdirect for each tests/wrong/NAME.patch.
 #
 # The sources are copied with their times, and so are the objects of BUILD, which is up to date: only what a patch
-# touches is compiled.  A patch that does not apply, or does not compile, is a failure.
+# touches is compiled.  A patch that does not apply, or does not compile, is a failure; and so is one whose place is
+# only guessed: it could land in another function.
 set -eu
 top=$PWD
 build=$1
@@ -22,7 +23,7 @@ build_one() {
 	mkdir -p "$tree"
 	cp -pR Makefile lib sinks tools "$tree"
 	objects "$tree"
-	if ! patch -s -p1 -d "$tree" <"tests/wrong/$name.patch" >"$wrong/$name/log" 2>&1; then
+	if ! patch -s -p1 --fuzz=0 -d "$tree" <"tests/wrong/$name.patch" >"$wrong/$name/log" 2>&1; then
 		cat "$wrong/$name/log"
 		echo "tests/wrong/$name.patch does not apply"
 		return 1
