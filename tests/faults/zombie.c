@@ -267,9 +267,10 @@ void zombie_play(zombie_stage *stage, const zombie_scene *scene)
 	kt_process *zombie[ZOMBIE_MOST_FROZEN], *successor;
 	size_t n = 0;
 
-	zombie_fill(stage);
-	for (; scene->frozen[n]; n++)
+	for (; scene->frozen[n]; n++) {
+		zombie_fill(stage); /* the one before may have landed all there was */
 		zombie[n] = zombie_freeze(stage, scene->frozen[n]);
+	}
 	fill(stage, MORE);
 	if (scene->cut && scene->amid)
 		zombie_cut(stage);
