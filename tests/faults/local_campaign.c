@@ -3,13 +3,13 @@
 #include "local_campaign.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
-#include "kafka_producer.h"
+#include "holding.h"
 #include "local_memory.h"
 #include "tmpdir.h"
 #include "wait.h"
@@ -67,18 +67,6 @@ static void *work(void *opaque)
 static bool has_ended(void *opaque)
 {
 	return atomic_load(&((local_run *) opaque)->ended);
-}
-
-static int descriptors(void)
-{
-	int n = 0;
-	DIR *dir = opendir("/proc/self/fd");
-
-	kt_check(dir, "no /proc");
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 /* Runs the job with its nth allocation failing.  One that tries again and again is asked to end: a start has 30 s. */
@@ -208,18 +196,11 @@ static void report(const local_campaign *c, long n, bool for_ever)
 static void open_campaign(local_campaign *c, const local_kind *of)
 {
 	const char *seed = getenv("KD_LOCAL_SEED");
-	kt_producer *producer;
 
 	*c = (local_campaign) {.kind = of, .mock = kt_mock_open(1), .dir = kt_tmpdir()};
 	c->random = seed ? (unsigned) strtoul(seed, NULL, 10) : (unsigned) kt_now_ms();
 	printf("  memory: %s: KD_LOCAL_SEED=%u\n", of->name, c->random);
-	kt_mock_topic(c->mock, "topic", PARTITIONS);
-	producer = kt_producer_open(kt_mock_bootstrap(c->mock), NULL);
-	for (int p = 0; p < PARTITIONS; p++)
-		kt_produce_many(producer, "topic", p, RECORDS, kt_fill_numbers, NULL);
-	kt_producer_flush(producer);
-	kt_producer_close(producer);
-	c->kafka = kt_oracle_read(kt_mock_bootstrap(c->mock), "topic", false);
+	c->kafka = kt_mock_filled(c->mock, "topic", PARTITIONS, RECORDS);
 }
 
 static void close_campaign(local_campaign *c)
@@ -235,14 +216,15 @@ void local_campaign_run(const local_kind *of, bool for_ever)
 {
 	local_campaign c;
 	long n, nth;
-	int before;
+	int before, after;
 
 	open_campaign(&c, of);
 	n = allocations_of_a_run(&c);
-	before = descriptors();
+	before = kt_holding_of(getpid()).descriptors;
 	for (nth = step(&c, n); round_of(&c, nth, for_ever) || nth < n; nth += step(&c, n))
 		kt_check(nth < 50 * n, "%s: more and more allocations", of->name);
-	kt_check(descriptors() <= before, "%s: %d descriptors, %d before", of->name, descriptors(), before);
+	after = kt_holding_of(getpid()).descriptors;
+	kt_check(after <= before, "%s: %d descriptors, %d before", of->name, after, before);
 	report(&c, n, for_ever);
 	cr_assert_gt(c.rounds, 0, "%s: no allocation failed", of->name);
 	close_campaign(&c);

@@ -27,7 +27,6 @@
 #include "job_fixture.h"
 #include "job_judge.h"
 #include "kafka_mock.h"
-#include "kafka_producer.h"
 #include "local_trace.h"
 #include "tmpdir.h"
 #include "wait.h"
@@ -280,17 +279,9 @@ static void tries(campaign *c, const file_fault *one)
 
 static void open_campaign(campaign *c)
 {
-	kt_producer *producer;
-
 	c->mock = kt_mock_open(1);
 	c->dir = kt_tmpdir();
-	kt_mock_topic(c->mock, "topic", PARTITIONS);
-	producer = kt_producer_open(kt_mock_bootstrap(c->mock), NULL);
-	for (int p = 0; p < PARTITIONS; p++)
-		kt_produce_many(producer, "topic", p, RECORDS, kt_fill_numbers, NULL);
-	kt_producer_flush(producer);
-	kt_producer_close(producer);
-	c->kafka = kt_oracle_read(kt_mock_bootstrap(c->mock), "topic", false);
+	c->kafka = kt_mock_filled(c->mock, "topic", PARTITIONS, RECORDS);
 }
 
 static void outlasts(campaign *c)

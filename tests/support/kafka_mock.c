@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "check.h"
+#include "kafka_producer.h"
 
 struct kt_mock {
 	rd_kafka_t *rk;
@@ -52,4 +53,17 @@ void kt_mock_topic(kt_mock *mock, const char *topic, int partitions)
 	rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(mock->cluster, topic, partitions, 1);
 
 	kt_check(!code, "could not create \"%s\": %s", topic, rd_kafka_err2str(code));
+}
+
+kt_oracle kt_mock_filled(kt_mock *mock, const char *topic, int partitions, int64_t records)
+{
+	kt_producer *producer;
+
+	kt_mock_topic(mock, topic, partitions);
+	producer = kt_producer_open(kt_mock_bootstrap(mock), NULL);
+	for (int p = 0; p < partitions; p++)
+		kt_produce_many(producer, topic, p, records, kt_fill_numbers, NULL);
+	kt_producer_flush(producer);
+	kt_producer_close(producer);
+	return kt_oracle_read(kt_mock_bootstrap(mock), topic, false);
 }

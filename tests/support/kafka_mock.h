@@ -9,6 +9,8 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "oracle.h"
+
 typedef struct kt_mock kt_mock;
 
 kt_mock *kt_mock_open(int brokers);
@@ -20,5 +22,7 @@ const char *kt_mock_bootstrap(const kt_mock *mock);
 rd_kafka_mock_cluster_t *kt_mock_cluster(const kt_mock *mock);
 
 void kt_mock_topic(kt_mock *mock, const char *topic, int partitions);
+/* A new topic with so many numbers in each partition, as a plain consumer reads it. */
+kt_oracle kt_mock_filled(kt_mock *mock, const char *topic, int partitions, int64_t records);
 
 #endif

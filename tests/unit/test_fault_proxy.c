@@ -2,12 +2,12 @@
 /* The fault proxy between two plain sockets: what it leaves alone, and what it does to all at once; nothing is left
  * behind. */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "holding.h"
 #include "wait.h"
 #include "wire.h"
 
@@ -178,21 +178,10 @@ Test(fault_proxy, says_why_it_cannot_be_opened)
 	fault_proxy_close(NULL);
 }
 
-static int descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* Every deed in turn, with the connection left as it is then. */
 Test(fault_proxy, I12_leaves_no_descriptor)
 {
-	int before = descriptors();
+	int before = kt_holding_of(getpid()).descriptors;
 
 	for (int deed = FAULT_DROP_REQUEST; deed <= FAULT_CUT_ANSWER; deed++) {
 		wire w = wire_open_postgres();
@@ -208,5 +197,5 @@ Test(fault_proxy, I12_leaves_no_descriptor)
 		wire_await_done(&w, 1);
 		wire_close(&w);
 	}
-	cr_assert_eq(descriptors(), before);
+	cr_assert_eq(kt_holding_of(getpid()).descriptors, before);
 }
