@@ -89,7 +89,7 @@ static void fresh(kt_pg *pg)
 
 static void bench(const struct load *load, int64_t records, int rounds)
 {
-	char *dir = kt_tmpdir(), *topic = kt_topic_name("bench");
+	char *dir = kt_tmpdir(), *topic = kt_own_name("bench");
 	kt_pg pg;
 	kt_pg_open(&pg);
 	kt_pg_exec(&pg, "create table landed (%s)", load->columns);

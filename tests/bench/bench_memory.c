@@ -22,7 +22,7 @@ static int64_t from_env(const char *name, int64_t otherwise)
 
 static char *backlog(int64_t records)
 {
-	char *topic = kt_topic_name("memory");
+	char *topic = kt_own_name("memory");
 	kt_admin *admin = kt_admin_open(NULL);
 	kt_topic_create(admin, topic, PARTITIONS, NULL);
 	kt_admin_close(admin);

@@ -19,7 +19,7 @@ enum { ROUNDS = 7, IDLE_SECONDS = 20 };
 
 static char *new_topic(const char *prefix, int partitions, bool one_record)
 {
-	char *topic = kt_topic_name(prefix);
+	char *topic = kt_own_name(prefix);
 	kt_admin *admin = kt_admin_open(NULL);
 	kt_topic_create(admin, topic, partitions, NULL);
 	kt_admin_close(admin);

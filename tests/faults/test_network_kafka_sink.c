@@ -44,7 +44,7 @@ typedef struct net {
 
 static void net_open(net *n)
 {
-	*n = (net) {.dir = kt_tmpdir(), .source = kt_topic_name("from"), .admin = kt_admin_open(NULL)};
+	*n = (net) {.dir = kt_tmpdir(), .source = kt_own_name("from"), .admin = kt_admin_open(NULL)};
 	n->target = kt_format("%s.to", n->source);
 	n->proxy = kt_broker_proxy_open(kt_env(OWN_BROKER));
 	kt_topic_create(n->admin, n->source, PARTITIONS, NULL);

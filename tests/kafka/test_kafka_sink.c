@@ -47,7 +47,7 @@ static void write_job(copy_job *job, const char *more)
 
 static void copy_names(copy_job *job)
 {
-	*job = (copy_job) {.dir = kt_tmpdir(), .source = kt_topic_name("from"), .admin = kt_admin_open(NULL)};
+	*job = (copy_job) {.dir = kt_tmpdir(), .source = kt_own_name("from"), .admin = kt_admin_open(NULL)};
 	job->target = kt_format("%s.to", job->source);
 	job->ledger = kt_format("%s.ledger", job->source);
 }
@@ -595,7 +595,7 @@ Test(kafka_sink, one_record_lands_in_two_topics_or_in_none, .timeout = 240)
 {
 	NEEDS_LIBRDKAFKA();
 	kt_admin *admin = kt_admin_open(NULL);
-	char *source = kt_topic_name("split"), *target = kt_format("%s.to", source), *odd = kt_format("%s.odd", source);
+	char *source = kt_own_name("split"), *target = kt_format("%s.to", source), *odd = kt_format("%s.odd", source);
 	kt_producer *producer = kt_producer_open(NULL, "linger.ms", "5", NULL);
 
 	odd_topic = odd;

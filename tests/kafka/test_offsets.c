@@ -10,6 +10,7 @@
 #include "kafka_admin.h"
 #include "kafka_producer.h"
 #include "kdirect/kafka.h"
+#include "tmpdir.h"
 #include "wait.h"
 
 enum { MS = 20000, ALL = KD_OFFSETS_LOW | KD_OFFSETS_LAST_STABLE | KD_OFFSETS_HIGH };
@@ -48,7 +49,7 @@ static bool is_stable(void *opaque)
 Test(offsets, tells_the_last_stable_offset_apart_from_the_high_watermark, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("lso");
+	char *topic = kt_own_name("lso");
 	kt_topic_create(admin, topic, 1, NULL);
 	kt_producer *plain = kt_producer_open(NULL, NULL);
 	kt_produce_many(plain, topic, 0, 100, kt_fill_numbers, NULL);
@@ -100,7 +101,7 @@ Test(offsets, answers_for_a_thousand_partitions_within_a_second, .timeout = 120)
 {
 	enum { N = 1000 };
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("many");
+	char *topic = kt_own_name("many");
 	kt_topic_create(admin, topic, N, NULL);
 	kt_producer *producer = kt_producer_open(NULL, NULL);
 	kt_produce_many(producer, topic, 7, 30, kt_fill_numbers, NULL);
@@ -131,7 +132,7 @@ Test(offsets, answers_for_a_thousand_partitions_within_a_second, .timeout = 120)
 Test(offsets, a_partition_that_does_not_exist_fails_alone, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("alone");
+	char *topic = kt_own_name("alone");
 	kt_topic_create(admin, topic, 2, NULL);
 	kd_kafka *kafka = open_kafka("read_committed");
 	kd_offsets rows[] = {
@@ -175,7 +176,7 @@ static int64_t at(kd_kafka *kafka, const char *topic, int64_t time_ms)
 Test(offsets, finds_the_first_offset_at_a_time_and_the_end_where_there_is_none, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("time");
+	char *topic = kt_own_name("time");
 	/* These records are years old: retention must not take them. */
 	kt_topic_create(admin, topic, 2, "retention.ms", "-1", NULL);
 	kt_producer *producer = kt_producer_open(NULL, NULL);
@@ -213,7 +214,7 @@ static void commit_for_group(const char *group, const char *topic, int64_t offse
 Test(offsets, reads_a_groups_committed_offsets, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("group");
+	char *topic = kt_own_name("group");
 	kt_topic_create(admin, topic, 2, NULL);
 	kt_producer *producer = kt_producer_open(NULL, NULL);
 	kt_produce_many(producer, topic, 0, 50, kt_fill_numbers, NULL);
@@ -235,7 +236,7 @@ Test(offsets, reads_a_groups_committed_offsets, .timeout = 60)
 Test(offsets, lists_topics_and_refuses_one_that_does_not_exist, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("list");
+	char *topic = kt_own_name("list");
 	kt_topic_create(admin, topic, 3, NULL);
 	kd_kafka *kafka = open_kafka("read_committed");
 	kd_topic *topics = NULL;
@@ -299,7 +300,7 @@ static bool count(void *opaque, int64_t offset, int64_t timestamp_ms, const void
 Test(offsets, scans_a_range_over_markers_and_ends_early_on_request, .timeout = 60)
 {
 	kt_admin *admin = kt_admin_open(NULL);
-	char *topic = kt_topic_name("scan");
+	char *topic = kt_own_name("scan");
 	kt_topic_create(admin, topic, 1, NULL);
 	kt_producer *producer = kt_producer_open(NULL, "transactional.id", topic, NULL);
 	for (int i = 0; i < 4; i++) {

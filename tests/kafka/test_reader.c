@@ -13,6 +13,7 @@
 #include "oracle.h"
 #include "reader_private.h"
 #include "reading.h"
+#include "tmpdir.h"
 #include "wait.h"
 
 typedef struct topic {
@@ -22,7 +23,7 @@ typedef struct topic {
 
 static topic new_topic(int partitions)
 {
-	topic t = {kt_admin_open(NULL), kt_topic_name("reader")};
+	topic t = {kt_admin_open(NULL), kt_own_name("reader")};
 	kt_topic_create(t.admin, t.name, partitions, NULL);
 	return t;
 }
@@ -172,7 +173,7 @@ static void fill_ten_keys(void *opaque, int64_t i, kt_message *message)
 
 Test(reader, reads_over_the_holes_of_a_compacted_log, .timeout = 120)
 {
-	topic t = {kt_admin_open(NULL), kt_topic_name("compacted")};
+	topic t = {kt_admin_open(NULL), kt_own_name("compacted")};
 	kt_topic_create(t.admin, t.name, 1, "cleanup.policy", "compact", "segment.ms", "200", "min.cleanable.dirty.ratio",
 		"0.01", "max.compaction.lag.ms", "500", NULL);
 	for (int i = 0; i < 6; i++) {
@@ -338,7 +339,7 @@ Test(reader, reads_records_of_ten_megabytes, .timeout = 60)
 	char *big = malloc(SIZE);
 	kt_check(big, "no memory");
 	memset(big, 'x', SIZE);
-	topic t = {kt_admin_open(NULL), kt_topic_name("big")};
+	topic t = {kt_admin_open(NULL), kt_own_name("big")};
 	kt_topic_create(t.admin, t.name, 1, "max.message.bytes", "12000000", NULL);
 	kt_producer *producer = kt_producer_open(NULL, "message.max.bytes", "12000000", NULL);
 	for (int i = 0; i < 5; i++)

@@ -104,7 +104,7 @@ static void start_broker(secured *s)
 /* reader may describe and read the topic, looker only describe it, stranger nothing; none has any right on a group. */
 static void secured_open(secured *s)
 {
-	*s = (secured) {.vault = kt_tmpdir(), .dir = kt_tmpdir(), .topic = kt_topic_name("secured")};
+	*s = (secured) {.vault = kt_tmpdir(), .dir = kt_tmpdir(), .topic = kt_own_name("secured")};
 	start_broker(s);
 	free(kt_write_file(s->vault, "secret", "%s\n", SECRET));
 	s->admin = kt_admin_open(s->servers);

@@ -26,7 +26,7 @@ void kt_job_write(kt_job *job, const char *more)
 
 void kt_job_open(kt_job *job, kt_store_kind kind, int partitions)
 {
-	*job = (kt_job) {.dir = kt_tmpdir(), .topic = kt_topic_name("job"), .admin = kt_admin_open(NULL)};
+	*job = (kt_job) {.dir = kt_tmpdir(), .topic = kt_own_name("job"), .admin = kt_admin_open(NULL)};
 	kt_store_open(&job->store, kind, job->dir);
 	if (partitions)
 		kt_topic_create(job->admin, job->topic, partitions, NULL);

@@ -4,9 +4,7 @@
 
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "tmpdir.h"
@@ -43,13 +41,6 @@ void kt_admin_close(kt_admin *admin)
 	rd_kafka_queue_destroy(admin->queue);
 	rd_kafka_destroy(admin->rk);
 	free(admin);
-}
-
-char *kt_topic_name(const char *prefix)
-{
-	static atomic_int count;
-
-	return kt_format("%s-%d-%d", prefix, (int) getpid(), atomic_fetch_add(&count, 1));
 }
 
 /* Waits for the one answer to an admin request and fails the test where the request failed as a whole. */

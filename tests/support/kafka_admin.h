@@ -14,9 +14,6 @@ typedef struct kt_admin kt_admin;
 kt_admin *kt_admin_open(const char *bootstrap);
 void kt_admin_close(kt_admin *admin);
 
-/* "prefix-PID-N": no other test has it.  The caller frees it. */
-char *kt_topic_name(const char *prefix);
-
 /* The rest are topic settings as name, value pairs ("cleanup.policy", "compact"), ended by NULL.
  * As many replicas as the cluster's default.replication.factor. */
 void kt_topic_create(kt_admin *admin, const char *topic, int partitions, ...) __attribute__((sentinel));

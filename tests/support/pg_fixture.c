@@ -3,11 +3,9 @@
 #include "pg_fixture.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "tmpdir.h"
@@ -43,9 +41,7 @@ static void on_server(const char *server, const char *statement, const char *nam
 
 void kt_pg_open_at(kt_pg *pg, const char *server)
 {
-	static atomic_int count;
-
-	snprintf(pg->name, sizeof(pg->name), "t%d_%d", (int) getpid(), atomic_fetch_add(&count, 1));
+	pg->name = kt_own_name("t");
 	on_server(server, "create database", pg->name);
 	pg->dsn = kt_format("%s dbname=%s", server, pg->name);
 	pg->conn = kt_pg_connect(pg->dsn);
@@ -66,6 +62,7 @@ void kt_pg_close(kt_pg *pg)
 	free(name);
 	free(server);
 	free(pg->dsn);
+	free(pg->name);
 }
 
 static bool reset(void *opaque)

@@ -16,7 +16,7 @@
 #include "kdirect/error.h"
 
 typedef struct kt_pg {
-	char name[64]; /* the database */
+	char *name;    /* the database */
 	char *dsn;     /* how to connect to it, as libpq reads it */
 	PGconn *conn;  /* a session in it */
 } kt_pg;

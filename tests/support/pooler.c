@@ -2,13 +2,17 @@
 // pgbouncer in transaction mode: see pooler.h.
 #include "pooler.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,9 +51,21 @@ static bool answers(void *opaque)
 	return ok;
 }
 
+/* A port that nobody listens on at this moment. */
+static int free_port(void)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t length = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	kt_check(fd >= 0 && !bind(fd, (struct sockaddr *) &address, length) &&
+		!getsockname(fd, (struct sockaddr *) &address, &length), "no free port: %s", strerror(errno));
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
 void kt_pooler_start(kt_pooler *p, const kt_pg *pg, int pool_size)
 {
-	p->port = 20000 + getpid() % 20000;
+	p->port = free_port();
 	snprintf(p->dsn, sizeof p->dsn, "host=127.0.0.1 port=%d dbname=test user=postgres", p->port);
 	p->dir = strdup("/tmp/kdpooler.XXXXXX"); /* nobody may not enter the suite's own folder, often */
 	kt_check(p->dir && mkdtemp(p->dir), "could not make a folder");

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -20,6 +23,16 @@ char *kt_format(const char *format, ...)
 	kt_check(vasprintf(&text, format, args) >= 0, "no memory");
 	va_end(args);
 	return text;
+}
+
+char *kt_own_name(const char *prefix)
+{
+	static atomic_uint count;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return kt_format("%s_%x_%llx_%x", prefix, (unsigned) getpid(),
+		now.tv_sec * 1000ULL + (unsigned) now.tv_nsec / 1000000, atomic_fetch_add(&count, 1));
 }
 
 char *kt_tmpdir(void)
