@@ -50,12 +50,16 @@ struct line {
 
 static void show_opening(const struct torture *t)
 {
+	const char *stray = torture_schema_stray(t->rig.schema);
 	char events[TIME_SIZE];
 
 	demo_show_text(&t->show, DEMO_BOLD, "kdirect torture: exactly once on your PostgreSQL, from outside");
 	demo_show_text(&t->show, DEMO_PLAIN, "  server  %s", torture_schema_server(t->rig.schema));
 	demo_show_text(&t->show, DEMO_PLAIN, "  schema  %s, which goes away at the end%s", torture_schema_name(t->rig.schema),
 		t->args->keep_schema ? " (kept: --keep-schema)" : "");
+	if (*stray)
+		demo_show_text(&t->show, DEMO_BOLD, "  note    schema %s is there, too: of a run that is on, or left by one that was "
+			"killed; then: drop schema %s cascade", stray, stray);
 	demo_show_text(&t->show, DEMO_PLAIN, "  Kafka   %d brokers inside this process, %d partitions, %s events", DEMO_BROKERS,
 		DEMO_PARTITIONS, count_text(t->events, events));
 	demo_show_text(&t->show, DEMO_PLAIN, "  seed    %lld, for %lld min", (long long) t->args->seed,

@@ -17,7 +17,7 @@ enum { MOST_KEYWORDS = 64, SERVER_SIZE = 320, WHY_SIZE = 512 };
 struct torture_schema {
 	PGconn *conn;
 	char *dsn;
-	char name[TORTURE_NAME_SIZE];
+	char name[TORTURE_NAME_SIZE], stray[TORTURE_NAME_SIZE];
 	char server[SERVER_SIZE + 64], address[SERVER_SIZE];
 };
 
@@ -142,6 +142,17 @@ static void tell_where(struct torture_schema *schema)
 	snprintf(schema->server, sizeof schema->server, "PostgreSQL %.32s at %s", version ? version : "", schema->address);
 }
 
+/* Beside the point, so that a question without an answer is no error. */
+static void look_for_a_stray(struct torture_schema *schema)
+{
+	PGresult *result = query(schema, "select nspname from pg_namespace where nspname ~ '^kdirect_torture_[0-9a-f]{12}$'"
+		" and nspname <> '@' order by oid limit 1");
+
+	if (PQntuples(result) == 1)
+		snprintf(schema->stray, sizeof schema->stray, "%s", PQgetvalue(result, 0, 0));
+	PQclear(result);
+}
+
 struct torture_schema *torture_schema_make(const char *dsn, const char **ret_why)
 {
 	struct torture_schema *schema = calloc(1, sizeof *schema);
@@ -156,6 +167,7 @@ struct torture_schema *torture_schema_make(const char *dsn, const char **ret_why
 	name_it(schema);
 	if (connect_to(schema, ret_why)) {
 		tell_where(schema);
+		look_for_a_stray(schema);
 		if (execute(schema, make_sql, ret_why))
 			return schema;
 	}
@@ -205,6 +217,7 @@ bool torture_schema_drop(struct torture_schema *schema, const char **ret_why)
 }
 
 const char *torture_schema_name(const struct torture_schema *schema) { return schema->name; }
+const char *torture_schema_stray(const struct torture_schema *schema) { return schema->stray; }
 const char *torture_schema_server(const struct torture_schema *schema) { return schema->server; }
 const char *torture_schema_address(const struct torture_schema *schema) { return schema->address; }
 

@@ -41,6 +41,8 @@ void torture_schema_close(struct torture_schema *schema);
 bool torture_schema_watch(struct torture_schema *schema, const char **ret_why);
 
 const char *torture_schema_name(const struct torture_schema *schema);
+/* A schema of another run, which may be on or was killed: "" where there is none. */
+const char *torture_schema_stray(const struct torture_schema *schema);
 /* "PostgreSQL 15.3 at db.example:5432" */
 const char *torture_schema_server(const struct torture_schema *schema);
 /* Where the server is, for a relay: "host:port" or a socket's path. */

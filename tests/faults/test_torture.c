@@ -54,18 +54,27 @@ Test(torture, holds_every_invariant_to_the_light_and_leaves_nothing_behind, .tim
 	kt_tmpdir_remove(dir);
 }
 
+/* One whose job has begun: its schema is there, and named in *ret_schema, which the caller frees. */
+static kt_process *at_work(kt_pg *pg, const char *dir, const char *faults, char **ret_schema)
+{
+	kt_process *process = kt_kdirect(dir, NULL, "torture", "--dsn", pg->dsn, "--minutes", "1", "--faults", faults, NULL);
+	int64_t until = kt_now_ms() + 60000;
+
+	while (kt_pg_int(pg, "select count(*) from pg_class where relname = 'batch_partition'") == 0 && kt_now_ms() < until)
+		kt_pause();
+	*ret_schema = kt_pg_value(pg, "select nspname from pg_namespace where nspname like 'kdirect_torture%%'");
+	return process;
+}
+
 /* Rows that nobody's transaction wrote: what the tables hold is judged, not what the job says of itself. */
 Test(torture, tells_a_row_too_many, .timeout = 300)
 {
 	kt_pg pg;
-	char *dir = kt_tmpdir();
+	char *dir = kt_tmpdir(), *schema;
 
 	kt_pg_open(&pg);
-	kt_process *process = kt_kdirect(dir, NULL, "torture", "--dsn", pg.dsn, "--minutes", "1", "--faults", "3", NULL);
+	kt_process *process = at_work(&pg, dir, "3", &schema);
 	int64_t until = kt_now_ms() + 60000;
-	while (kt_pg_int(&pg, "select count(*) from pg_class where relname = 'batch_partition'") == 0 && kt_now_ms() < until)
-		kt_pause();
-	char *schema = kt_pg_value(&pg, "select nspname from pg_namespace where nspname like 'kdirect_torture%%'");
 	while (kt_pg_int(&pg, "select count(*) from %s.orders", schema) == 0 && kt_now_ms() < until)
 		kt_pause();
 	kt_pg_exec(&pg, "insert into %s.orders select * from %s.orders order by kafka_partition, kafka_offset limit 1", schema,
@@ -87,16 +96,37 @@ Test(torture, tells_a_row_too_many, .timeout = 300)
 Test(torture, an_interrupted_one_leaves_nothing_behind, .timeout = 120)
 {
 	kt_pg pg;
-	char *dir = kt_tmpdir();
+	char *dir = kt_tmpdir(), *schema;
 
 	kt_pg_open(&pg);
-	kt_process *process = kt_kdirect(dir, NULL, "torture", "--dsn", pg.dsn, NULL);
-	int64_t until = kt_now_ms() + 60000;
-	while (kt_pg_int(&pg, "select count(*) from pg_class where relname = 'batch_partition'") == 0 && kt_now_ms() < until)
-		kt_pause();
+	kt_process *process = at_work(&pg, dir, "1000", &schema);
 	kt_process_signal(process, SIGINT);
 	cr_expect_eq(kt_process_wait(process, 60000), 128 + SIGINT);
+	free(schema);
 	kt_process_free(process);
+	must_leave_nothing(&pg);
+	kt_pg_close(&pg);
+	kt_tmpdir_remove(dir);
+}
+
+Test(torture, names_what_a_killed_one_left_behind, .timeout = 300)
+{
+	kt_pg pg;
+	char *dir = kt_tmpdir(), *schema;
+
+	kt_pg_open(&pg);
+	kt_process *killed = at_work(&pg, dir, "1000", &schema);
+	kt_process_signal(killed, SIGKILL);
+	kt_process_wait(killed, 10000);
+	kt_process *next = kt_kdirect(dir, NULL, "torture", "--dsn", pg.dsn, "--minutes", "1", "--faults", "1", NULL);
+	char *way_out = kt_format("then: drop schema %s cascade\n", schema);
+	cr_expect_eq(kt_process_wait(next, ENDS_MS), 0, "%s", kt_process_stderr(next));
+	cr_expect(strstr(kt_process_stdout(next), way_out), "%s", kt_process_stdout(next));
+	kt_pg_exec(&pg, "drop schema %s cascade", schema);
+	free(way_out);
+	free(schema);
+	kt_process_free(next);
+	kt_process_free(killed);
 	must_leave_nothing(&pg);
 	kt_pg_close(&pg);
 	kt_tmpdir_remove(dir);
