@@ -211,6 +211,7 @@ kd_code kd_client_open(const kd_properties *properties, const kd_logger *log, kd
 // A handle on its way out, shared by who closes it and the thread that destroys it; the last one frees it.
 typedef struct leaving {
 	kd_client *client;
+	pthread_t thread;     /* known to who closes it */
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t changed;
 	bool destroyed, abandoned;
@@ -242,7 +243,6 @@ static void *destroy_handle(void *opaque)
 static leaving *start_leaving(kd_client *client)
 {
 	leaving *it = calloc(1, sizeof *it);
-	pthread_t thread;
 	if (!it)
 		return NULL;
 	it->client = client;
@@ -252,10 +252,8 @@ static leaving *start_leaving(kd_client *client)
 	pthread_mutex_init(&it->lock, NULL);
 	pthread_cond_init(&it->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	if (pthread_create(&thread, NULL, destroy_handle, it) == 0) {
-		pthread_detach(thread);
+	if (pthread_create(&it->thread, NULL, destroy_handle, it) == 0)
 		return it;
-	}
 	it->client = NULL;
 	free_leaving(it);
 	return NULL;
@@ -272,7 +270,12 @@ static bool has_left(leaving *it)
 		late = pthread_cond_timedwait(&it->changed, &it->lock, &deadline);
 	it->abandoned = !it->destroyed;
 	const bool destroyed = it->destroyed;
+	const pthread_t thread = it->thread;
 	pthread_mutex_unlock(&it->lock);
+	if (destroyed)
+		pthread_join(thread, NULL);
+	else
+		pthread_detach(thread);
 	return destroyed;
 }
 

@@ -3,6 +3,7 @@
 #include "holding.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -11,6 +12,7 @@
 
 enum {
 	BEGINS_MS = 60000,
+	SETTLES_MS = 2000,
 	JOBS_WORKERS = 2,    /* at the most, of the jobs that are followed; */
 	JOBS_MEMORY_MB = 2 * 24, /* they leave this at its default; the Kafka sink's rows are in librdkafka's queue, too */
 	FEW_DESCRIPTORS = 24, FEW_THREADS = 16, /* of the driver, and of each worker */
@@ -33,6 +35,27 @@ static int descriptors_of(pid_t pid)
 	return n;
 }
 
+/* A thread may end while it is looked at. */
+static void name_threads(pid_t pid, char *names, size_t size)
+{
+	char path[300], name[32];
+	size_t at = 0;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int) pid);
+	DIR *dir = opendir(path);
+	kt_check(dir, "process %d is gone", (int) pid);
+	while ((entry = readdir(dir)) && at + sizeof(name) + 1 < size) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int) pid, entry->d_name);
+		FILE *file = *entry->d_name == '.' ? NULL : fopen(path, "r");
+		if (file && fscanf(file, "%31s", name) == 1)
+			at += (size_t) snprintf(names + at, size - at, " %s", name);
+		if (file)
+			fclose(file);
+	}
+	closedir(dir);
+}
+
 kt_holding kt_holding_of(pid_t pid)
 {
 	kt_holding holding = {.descriptors = descriptors_of(pid)};
@@ -47,6 +70,7 @@ kt_holding kt_holding_of(pid_t pid)
 		sscanf(line, "Threads: %d", &holding.threads);
 	}
 	fclose(file);
+	name_threads(pid, holding.names, sizeof(holding.names));
 	return holding;
 }
 
@@ -58,7 +82,7 @@ void kt_judge_holding(kt_judgement *judgement, kt_holding base, kt_holding now, 
 	if (now.descriptors > base.descriptors)
 		kt_found(judgement, 12, "%d descriptors are open, %d were", now.descriptors, base.descriptors);
 	if (now.threads > base.threads)
-		kt_found(judgement, 12, "%d threads are there, %d were", now.threads, base.threads);
+		kt_found(judgement, 12, "%d threads are there, %d were:%s", now.threads, base.threads, now.names);
 	if (now.resident_kb > base.resident_kb + more_kb)
 		kt_found(judgement, 12, "%ld KB are resident, %ld were", now.resident_kb, base.resident_kb);
 }
@@ -66,16 +90,15 @@ void kt_judge_holding(kt_judgement *judgement, kt_holding base, kt_holding now, 
 void kt_judge_life(kt_judgement *judgement, const kt_life *life, int workers, long memory_mb)
 {
 	long more_kb = memory_mb * 1024 + FIXED_KB;
-	kt_holding allowed = life->start, most = life->work, back = life->start;
+	kt_holding allowed = life->start, most = life->work;
 
 	allowed.descriptors += (1 + workers) * FEW_DESCRIPTORS;
 	allowed.threads += (1 + workers) * FEW_THREADS;
 	most.resident_kb = most.peak_kb;
 	if (life->begun && life->worked)
 		kt_judge_holding(judgement, allowed, most, more_kb);
-	back.threads += 1 + workers;
 	if (life->begun && life->ended)
-		kt_judge_holding(judgement, back, life->end, more_kb);
+		kt_judge_holding(judgement, life->start, life->end, more_kb);
 }
 
 /* ---- a life ---- */
@@ -85,14 +108,27 @@ static bool stands_or_ended(void *process)
 	return !kt_process_running(process) || kt_process_is_stopped(process);
 }
 
-/* False: it ended. */
-static bool look(kt_process *process, int timeout_ms, kt_holding *ret_holding)
+/* A thread that was joined leaves /proc a moment later, also where the process stands still. */
+static kt_holding at_rest(pid_t pid, int threads)
+{
+	int64_t until = kt_now_ms() + SETTLES_MS;
+	kt_holding holding = kt_holding_of(pid);
+
+	while (holding.threads > threads && kt_now_ms() < until) {
+		kt_pause();
+		holding = kt_holding_of(pid);
+	}
+	return holding;
+}
+
+/* Waits for `threads` at the most, but not for long.  False: it ended. */
+static bool look(kt_process *process, int timeout_ms, int threads, kt_holding *ret_holding)
 {
 	kt_check(kt_wait_until(stands_or_ended, process, timeout_ms), "neither stopped nor ended within %d ms:\n%s",
 		timeout_ms, kt_process_stderr(process));
 	if (!kt_process_running(process))
 		return false;
-	*ret_holding = kt_holding_of(kt_process_pid(process));
+	*ret_holding = at_rest(kt_process_pid(process), threads);
 	kt_process_signal(process, SIGCONT);
 	return true;
 }
@@ -101,7 +137,7 @@ kt_life kt_life_begin(kt_process *process)
 {
 	kt_life life = {0};
 
-	life.begun = KT_LIFE && look(process, BEGINS_MS, &life.start);
+	life.begun = KT_LIFE && look(process, BEGINS_MS, INT_MAX, &life.start);
 	return life;
 }
 
@@ -111,8 +147,8 @@ void kt_life_end(kt_life *life, kt_process *process, int timeout_ms)
 
 	if (!life->begun)
 		return;
-	life->worked = look(process, timeout_ms, &life->work);
-	life->ended = life->worked && look(process, timeout_ms, &life->end);
+	life->worked = look(process, timeout_ms, INT_MAX, &life->work);
+	life->ended = life->worked && look(process, timeout_ms, life->start.threads, &life->end);
 	kt_judge_life(&judgement, life, JOBS_WORKERS, JOBS_MEMORY_MB);
 	kt_judgement_must_be_clean(&judgement);
 }

@@ -23,6 +23,7 @@ typedef struct kt_holding {
 	long resident_kb;
 	int threads;
 	long peak_kb; /* resident, at the most so far */
+	char names[400]; /* of the threads, each after a space */
 } kt_holding;
 
 kt_holding kt_holding_of(pid_t pid);
@@ -34,9 +35,8 @@ typedef struct kt_life {
 	bool begun, worked, ended; /* it was looked at there */
 } kt_life;
 
-/* At the end it holds no more than at its start, but for the last thread of each Kafka handle, which may be on its way
- * out; and in between no more than its configuration allows: memory_mb, and a few connections, files and threads for
- * each worker. */
+/* At the end it holds no more than at its start; in between no more than its configuration allows: memory_mb, and a few
+ * connections, files and threads for each worker. */
 void kt_judge_life(kt_judgement *judgement, const kt_life *life, int workers, long memory_mb);
 
 /* KD_FAULT of a process whose life is looked at; NULL where there are no fault points. */

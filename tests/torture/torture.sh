@@ -88,15 +88,16 @@ export KD_TORTURE_COMMIT
 ulimit -c 0
 
 failed() { # PIECE SINK LOG
-	local part
+	local part found=0
 	part=$(grep '^torture: part ' "$3" | tail -n 1 | cut -d' ' -f3-)
 	tail -n 40 "$3"
 	echo "torture: failed; the log is $3; to repeat it: make torture $part"
+	grep -q 'not exactly once:' "$3" && found=1 # by the judge of one process, before the part's end
 	# A part that found a violation at its end has written its own line.
 	if ! grep -q 'violated:' "$3"; then
 		printf '{"date": "%s", "commit": "%s", "piece": "%s", "sink": "%s", "seed": %s, "from": %s, "faults": 0, %s}\n' \
 			"$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$KD_TORTURE_COMMIT" "$1" "$2" "$(sed 's/.*SEED=//' <<<"$part")" \
-			"$(sed 's/.*FROM=\([0-9]*\).*/\1/' <<<"$part")" '"records": 0, "seconds": 0, "violations": 0, "unfinished": 1' >>"$results"
+			"$(sed 's/.*FROM=\([0-9]*\).*/\1/' <<<"$part")" "\"records\": 0, \"seconds\": 0, \"violations\": $found, \"unfinished\": $((1 - found))" >>"$results"
 	fi
 	exit 1
 }
