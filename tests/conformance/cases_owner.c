@@ -96,15 +96,9 @@ static void first_start(world *w, const kc_order *order, const puppet *self)
 {
 	(void) self;
 	instance *i = instance_open(w, order->me.id[0]);
-	for (int tries = 0;; tries++) {
-		kd_error err = {0};
-		if (instance_try_take_over(i, "cluster", &err) == KD_OK)
-			break;
-		kt_check(err.action != KD_STOP && tries < 20, "%s", err.message);
-		w->ops->abort(i->session);
-	}
+	instance_take_over_at_last(i);
 	if (i->image.n_segments == 0)
-		(void) add_partitions(i, 0, 3);
+		(void) add_partitions_at_last(i, 0, 3); /* the other one may have come in between */
 	instance_close(i);
 }
 

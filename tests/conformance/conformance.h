@@ -180,6 +180,7 @@ void get_ready_again(instance *i, const kd_error *err, int64_t began_ms);
 
 kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t until);
 kd_cas add_partitions(instance *i, int first, int n);
+kd_cas add_partitions_at_last(instance *i, int first, int n); /* what may heal is tried again */
 kd_cas plan(instance *i, const kd_batch_partition *e);
 kd_cas begin(instance *i, const kd_batch_partition *e);
 kd_cas begin_as(instance *i, const kd_owner *me, const kd_batch_partition *e);

@@ -200,16 +200,31 @@ kd_batch_partition entry(int index, int64_t batch_time, int64_t from, int64_t un
 	return (kd_batch_partition) {JOB, TOPIC, index, index, 0, batch_time, {from, until}};
 }
 
-kd_cas add_partitions(instance *i, int first, int n)
+static kd_code try_add_partitions(instance *i, int first, int n, kd_cas *ret_cas, kd_error *err)
 {
 	kd_new_partition partition[64] = {{0}};
 	kd_segment segment[64];
-	kd_cas cas;
 	for (int p = 0; p < n; p++)
 		partition[p] = (kd_new_partition) {.topic = TOPIC, .partition = first + p};
-	MUST(i->w->ops->add_partitions(i->session, &i->me, i->job, partition, (size_t) n, &cas, segment, &e_));
-	for (int p = 0; p < n && cas == KD_CAS_DONE; p++)
+	kd_code code = i->w->ops->add_partitions(i->session, &i->me, i->job, partition, (size_t) n, ret_cas, segment, err);
+	for (int p = 0; p < n && !code && *ret_cas == KD_CAS_DONE; p++)
 		free(segment[p].topic);
+	return code;
+}
+
+kd_cas add_partitions(instance *i, int first, int n)
+{
+	kd_cas cas;
+	MUST(try_add_partitions(i, first, n, &cas, &e_));
+	return cas;
+}
+
+kd_cas add_partitions_at_last(instance *i, int first, int n)
+{
+	kd_cas cas;
+	kd_error err = {0};
+	for (int64_t began_ms = kt_now_ms(); try_add_partitions(i, first, n, &cas, &err) != KD_OK; kd_error_clear(&err))
+		get_ready_again(i, &err, began_ms);
 	return cas;
 }
 
