@@ -28,10 +28,10 @@ gate() {
 		singles sqlite 2200
 		singles file 2200
 		singles kafka 1000
-		doubles postgres 3200
+		doubles postgres 2400
 		doubles sqlite 800
 		doubles file 900
-		doubles kafka 900
+		doubles kafka 970
 		pg-crashes postgres 300
 		zombies postgres 200
 		lost-answers postgres 1000
