@@ -100,7 +100,7 @@ static kd_code take_over(kd_job *job, kd_ledger_image *image, kd_error *err)
 		.isolation = job->settings.read_committed ? "read_committed" : "read_uncommitted", .topics = topics,
 		.n_topics = n, .host = host, .pid = getpid(), .started_at_ms = job->started_at_ms,
 		.version = job->options.version ? job->options.version : kd_version(), .judge = refuse_if_overtaken,
-		.opaque = job};
+		.opaque = job, .had_epoch = job->ledger.me.epoch};
 	kd_code code = kd_job_ensure_session(job, err);
 	if (code == KD_OK)
 		code = KD_FAULT_ERROR("start.before_take_over", KD_ESINK, KD_RETRY, err);

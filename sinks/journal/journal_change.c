@@ -103,7 +103,7 @@ kd_code journal_take_over(const journal *j, const kd_take_over *request, const j
 		code = journal_refuse_shared_topic(j, request->job, target, request->topics[i], err);
 	if (code)
 		return code;
-	kd_owner me = {.epoch = stored ? stored->owner.epoch + 1 : 1};
+	kd_owner me = {.epoch = kd_take_over_epoch(request, stored ? stored->owner.epoch : 0)};
 	strncpy(me.id, request->owner_id, sizeof me.id - 1);
 	if (!put_take_over(ret_step, stored, request, target, process, &me, now_ms))
 		return journal_no_memory(ret_step, err);

@@ -51,7 +51,7 @@ static kd_code take_over_locked(null_sink *sink, const kd_take_over *request, kd
 	kd_code code = request->judge ? request->judge(request->opaque, now, err) : KD_OK;
 	if (code)
 		return code;
-	sink->owner.epoch++;
+	sink->owner.epoch = kd_take_over_epoch(request, sink->owner.epoch);
 	sink->started_at_ms = request->started_at_ms;
 	snprintf(sink->owner.id, sizeof sink->owner.id, "%s", request->owner_id);
 	ret_image->owner = sink->owner;

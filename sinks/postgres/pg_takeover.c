@@ -261,11 +261,11 @@ static kd_code take_over(pg_session *session, const kd_take_over *request, kd_le
 	if (code == KD_OK && (job.created || !job.same_topics))
 		code = refuse_rivals(session, request, err);
 	if (code == KD_OK)
-		code = fence(session, request, job.epoch + 1, image, err);
+		code = fence(session, request, kd_take_over_epoch(request, job.epoch), image, err);
 	if (code != KD_OK)
 		return code;
 	image->created = job.created;
-	image->owner.epoch = job.epoch + 1;
+	image->owner.epoch = kd_take_over_epoch(request, job.epoch);
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
 	if (KD_FAULT_FAILS("takeover.before_commit"))
 		pg_conn_cut(session);

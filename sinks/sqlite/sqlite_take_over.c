@@ -210,7 +210,7 @@ static kd_code take_over_locked(sqlite_sink *sink, const kd_take_over *request, 
 			return code;
 	}
 	image->created = stored.now.owner.epoch == 0;
-	image->owner.epoch = stored.now.owner.epoch + 1;
+	image->owner.epoch = kd_take_over_epoch(request, stored.now.owner.epoch);
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
 	if (rc == SQLITE_OK)
 		rc = write_job(conn, sink, request, image->owner.epoch);

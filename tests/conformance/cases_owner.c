@@ -42,6 +42,32 @@ void case_take_over_fences_the_older_owner(world *w)
 	instance_close(b);
 }
 
+/* A database that was set back knows less than the process that takes over again: what that one sent before must not
+ * count when it arrives late. */
+void case_an_epoch_that_a_process_had_is_not_given_again(world *w)
+{
+	instance *a = instance_start(w, 'a', 1);
+	kd_owner before = a->me;
+	before.epoch += 4;
+	a->had_epoch = before.epoch;
+	instance_take_over(a);
+	expect_eq(a->me.epoch, before.epoch + 1);
+	kd_batch_partition planned = entry(0, 1000, 0, 10), other = entry(0, 1000, 0, 9);
+	kd_owner now = a->me;
+	a->me = before;
+	expect_eq(plan(a, &other), KD_CAS_MISS);
+	a->me = now;
+	expect_eq(plan(a, &planned), KD_CAS_DONE);
+	land(a, &planned);
+	instance *b = instance_open(w, 'b');
+	b->had_epoch = 2; /* less than the database has */
+	instance_take_over(b);
+	expect_eq(b->me.epoch, now.epoch + 1);
+	expect_eq(b->image.segments[0].owner.epoch, b->me.epoch);
+	instance_close(a);
+	instance_close(b);
+}
+
 /* An epoch number comes back when a database is restored: it is the owner's id that tells. */
 void case_the_same_epoch_with_another_owner_is_fenced(world *w)
 {

@@ -47,6 +47,7 @@
 #define OWNER_CASES(X) /* cases_owner.c */ \
 	X(take_over_fences_the_older_owner) \
 	X(the_same_epoch_with_another_owner_is_fenced) \
+	X(an_epoch_that_a_process_had_is_not_given_again) \
 	X(take_over_waits_for_a_commit_in_flight) \
 	X(two_first_starts_at_once_both_succeed_in_order) \
 	X(a_take_over_that_is_judged_and_refused_changes_nothing) \
@@ -155,6 +156,7 @@ struct instance {
 	/* of its take-over: kd_take_over.judge and its opaque; NULL: none */
 	kd_code (*judge)(void *opaque, const kd_incumbent *incumbent, kd_error *err);
 	void *judges;
+	int64_t had_epoch; /* the same */
 };
 
 #define STARTED_AT_MS INT64_C(1700000000000)

@@ -80,6 +80,7 @@ static const kd_conformance_hooks hooks = {
 	X(an_empty_batch_partition_commits) \
 	X(take_over_fences_the_older_owner) \
 	X(the_same_epoch_with_another_owner_is_fenced) \
+	X(an_epoch_that_a_process_had_is_not_given_again) \
 	X(two_first_starts_at_once_both_succeed_in_order) \
 	X(a_take_over_that_is_judged_and_refused_changes_nothing) \
 	X(nobody_takes_over_between_the_judgement_and_the_take_over) \

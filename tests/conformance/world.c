@@ -153,6 +153,7 @@ kd_code instance_try_take_over(instance *i, const char *cluster_id, kd_error *er
 		.version = "1",
 		.judge = i->judge,
 		.opaque = i->judges,
+		.had_epoch = i->had_epoch,
 	};
 	kd_ledger_image_done(&i->image);
 	kd_code code = i->w->ops->take_over(i->session, &request, &i->image, err);

@@ -43,6 +43,7 @@ static void restore_under_an_idle_job(const pg_server *server, kt_job *job, int6
 	cr_assert_eq(kt_store_int(&job->store, "select count(*) from t where kafka_offset >= %d", KEPT), 0);
 	cr_assert_lt(epoch_of(job), epoch);
 	int64_t ms = pg_job_await_rows(job, process, all);
+	cr_assert_gt(epoch_of(job), epoch, "an epoch that this process had was given again");
 	pg_must_say(process, "went back in time");
 	pg_job_stop(process);
 	pg_job_judge(job);

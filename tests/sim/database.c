@@ -74,11 +74,11 @@ bool sim_db_withdraw(const kd_owner *me, const kd_batch_partition *e)
 	return true;
 }
 
-void sim_db_take_over(const char *owner_id)
+void sim_db_take_over(const kd_take_over *request)
 {
-	kd_owner owner = {.epoch = ++sim->db.epoch};
+	kd_owner owner = {.epoch = sim->db.epoch = kd_take_over_epoch(request, sim->db.epoch)};
 
-	memcpy(owner.id, owner_id, sizeof owner.id);
+	memcpy(owner.id, request->owner_id, sizeof owner.id);
 	sim->db.owner = owner;
 	for (int p = 0; p < SIM_PARTITIONS; p++)
 		sim->db.parts[p].planner = sim->db.parts[p].owner = owner;

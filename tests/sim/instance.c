@@ -203,7 +203,7 @@ static kd_code ensure_session(sim_instance *in, kd_error *err)
 
 static kd_code take_over(sim_instance *in, kd_ledger_image *image, kd_error *err)
 {
-	kd_take_over request = {.job = "j", .owner_id = in->owner_id};
+	kd_take_over request = {.job = "j", .owner_id = in->owner_id, .had_epoch = in->ledger.me.epoch};
 
 	for (;;) {
 		kd_code code = ensure_session(in, err);

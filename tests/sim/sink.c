@@ -174,7 +174,7 @@ static kd_code take_over(void *opaque, const kd_take_over *request, kd_ledger_im
 		return code;
 	outcome out = fate();
 	if (out == GOES_WELL || out == ANSWER_LOST || (out == COMES_LATE && sim_random(2)))
-		sim_db_take_over(request->owner_id);
+		sim_db_take_over(request);
 	if (out != GOES_WELL)
 		return hear(session, out, err);
 	read_image(ret_image);

@@ -73,6 +73,23 @@ Test(sim, exactly_once_in_every_world_whose_database_goes_back, .timeout = 600)
 	run_many(true);
 }
 
+/* Worlds that went wrong once, and what was wrong in them. */
+Test(sim, exactly_once_in_every_world_that_was_found)
+{
+	static const struct {
+		uint64_t seed;
+		bool goes_back;
+	} found[] = {
+		/* A process took over again with the epoch and id that it had before the database went back; a plan that it had
+		 * sent then arrived late, and was taken for its own. */
+		{1795414429006566, true},
+	};
+	sim_report report;
+
+	for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+		run_one(found[i].seed, found[i].goes_back, &report);
+}
+
 /* One seed, one course: what is told of a failure can be looked at again. */
 Test(sim, a_seed_replays_to_the_same_step)
 {

@@ -133,7 +133,7 @@ bool sim_same_owner(const kd_owner *a, const kd_owner *b);
 /* Each is one transaction that takes effect at once; false: its compare-and-set missed. */
 bool sim_db_plan(const kd_owner *me, const kd_batch_partition *entries, size_t n);
 bool sim_db_withdraw(const kd_owner *me, const kd_batch_partition *entry);
-void sim_db_take_over(const char *owner_id);
+void sim_db_take_over(const kd_take_over *request);
 /* begin: its compare-and-set, and the lock.  The caller has waited for the lock. */
 bool sim_db_begin(const kd_owner *me, const kd_batch_partition *entry, sim_tx *ret_tx);
 void sim_db_commit(sim_tx *tx);

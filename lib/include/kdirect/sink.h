@@ -134,7 +134,16 @@ typedef struct kd_take_over {
 	 * came after it.  A sink that locks by keeping others out may ask earlier, too, with what was committed by then. */
 	kd_code (*judge)(void *opaque, const kd_incumbent *incumbent, kd_error *err);
 	void *opaque;
+	/* The highest epoch that this process has had; 0: none yet.  It is not given out again, also by a database that went
+	 * back: with epoch and id alike, a statement of before that arrives late would count as the owner's own. */
+	int64_t had_epoch;
 } kd_take_over;
+
+/* The epoch that a take-over gives, where the job's is `now` (0: there is no job). */
+static inline int64_t kd_take_over_epoch(const kd_take_over *request, int64_t now)
+{
+	return (request->had_epoch > now ? request->had_epoch : now) + 1;
+}
 
 typedef struct kd_new_partition {
 	const char *topic;
