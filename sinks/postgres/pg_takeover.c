@@ -260,12 +260,13 @@ static kd_code take_over(pg_session *session, const kd_take_over *request, kd_le
 		pg_conn_cut(session);
 	if (code == KD_OK && (job.created || !job.same_topics))
 		code = refuse_rivals(session, request, err);
+	const int64_t epoch = kd_take_over_epoch(request, job.epoch);
 	if (code == KD_OK)
-		code = fence(session, request, kd_take_over_epoch(request, job.epoch), image, err);
+		code = fence(session, request, epoch, image, err);
 	if (code != KD_OK)
 		return code;
 	image->created = job.created;
-	image->owner.epoch = kd_take_over_epoch(request, job.epoch);
+	image->owner.epoch = epoch;
 	strncpy(image->owner.id, request->owner_id, sizeof image->owner.id - 1);
 	if (KD_FAULT_FAILS("takeover.before_commit"))
 		pg_conn_cut(session);
